@@ -1,0 +1,48 @@
+# Nightshift: the commands anyone types.
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint unit stack requirements clean
+
+# pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
+PYTHON ?= $(shell command -v python3.13 || command -v python3)
+BIN := .venv/bin
+REQUIREMENTS := layers/dependencies/requirements.txt requirements-dev.txt
+# Where the last run of the tests left what it measured.
+BUILD := .build
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(BIN)/.installed ## the development environment, in .venv
+
+$(BIN)/.installed: $(REQUIREMENTS) .python-version
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' \
+		|| { echo "Nightshift needs Python 3.13 (see .python-version): pyenv install 3.13"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-dev.txt
+	touch $@
+
+run: install ## a whole night on this machine: TICKETS=file to bring your own, CLAUDE=real for the real API
+	@$(BIN)/python -m tests.night $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(CLAUDE),--claude $(CLAUDE))
+
+test: lint ## everything that proves it
+	$(BIN)/python -m pytest
+
+lint: install ## style, types, template, workflow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy layers/nightshift/nightshift
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+
+unit: install ## the tests that need neither the local cloud nor a build
+	$(BIN)/python -m pytest tests/unit tests/moto tests/infrastructure
+
+requirements: install ## pin again what layers/dependencies/requirements.in and pyproject.toml ask for
+	cd layers/dependencies && ../../$(BIN)/uv pip compile --quiet --universal --python-version 3.13 \
+		--generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
+		--no-emit-index-url --no-header layers/dependencies/requirements.in \
+		--group pyproject.toml:dev -o requirements-dev.txt
+
+clean: ## forget everything that was built
+	rm -rf .venv .aws-sam $(BUILD) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,48 @@
+"""An intent whose outcome nobody knows: find its batch in the provider's list, or give it up.
+
+The API takes no idempotency key and lists batches without our names, so a batch is found by
+its size and time, and proved by the token in its first result.
+"""
+
+from datetime import timedelta
+from math import ceil
+
+from nightshift.claude import ProviderBatch
+from nightshift.deployment import Deployment
+from nightshift.ledger import UNSEEN, Batch, Night
+
+BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=20)
+# A Lambda lives at most 15 minutes, and stopping an execution does not stop its Lambda
+# (docs.aws.amazon.com, Lambda quotas, 2026-11): until then the intent's writer may still send.
+_LONGEST_LAMBDA_SECONDS = 900
+
+
+def resolve(batch: Batch, nights: list[Night], stack: Deployment) -> bool:
+    """Look once; True when the intent is settled: adopted, or void after enough turns."""
+    found = _candidates(batch, nights, stack)
+    if found:
+        nearest = min(found, key=lambda b: abs(b.created_at - batch.intent_at))
+        stack.ledger.open(batch, nearest.batch_id, nearest.created_at, proved=False)
+        return True
+    if batch.looks + 1 >= turns_to_look(stack.settings.poll_seconds):
+        stack.ledger.void(batch, UNSEEN)
+        return True
+    stack.ledger.look(batch)
+    return False
+
+
+def turns_to_look(poll_seconds: int) -> int:
+    """So many turns that the waits between them outlast the longest Lambda."""
+    return ceil(_LONGEST_LAMBDA_SECONDS / poll_seconds) + 1
+
+
+def _candidates(batch: Batch, nights: list[Night], stack: Deployment) -> list[ProviderBatch]:
+    taken = {other.batch_id for night in nights for other in night.batches} | batch.foreign
+    earliest, latest = batch.intent_at - BEFORE, batch.intent_at + AFTER
+    return [
+        found
+        for found in stack.claude.created_since(earliest)
+        if found.total == batch.requests
+        and found.created_at <= latest
+        and found.batch_id not in taken
+    ]

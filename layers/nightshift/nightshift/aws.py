@@ -1,0 +1,99 @@
+"""The one place that imports boto3: clients, value conversion, the secret."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from nightshift.errors import ApiKeyMissing
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = [
+    "CONDITION_FAILED",
+    "ClientError",
+    "api_key",
+    "dynamodb",
+    "error_code",
+    "execution_status",
+    "from_item",
+    "to_item",
+]
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
+KEY_MAX_AGE_SECONDS = 300
+_CONNECTIONS = 16
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "max_attempts": 8},
+    max_pool_connections=_CONNECTIONS,
+)
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+@cache
+def dynamodb() -> "DynamoDBClient":
+    return boto3.client("dynamodb", config=_CONFIG)
+
+
+def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Python values as DynamoDB's API spells them; what is None is left out."""
+    return {name: _serialize(value) for name, value in values.items() if value is not None}
+
+
+def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    values = {name: _deserialize(value) for name, value in item.items()}
+    return {n: bytes(v) if isinstance(v, Binary) else v for n, v in values.items()}
+
+
+def error_code(error: ClientError) -> str:
+    return error.response["Error"]["Code"]
+
+
+def execution_status(arn: str) -> str | None:
+    """The status of a Step Functions execution; None where it does not exist."""
+    states = _step_functions()
+    try:
+        return str(states.describe_execution(executionArn=arn)["status"])
+    except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):
+        return None
+
+
+def api_key(secret: str, fresh: bool = False) -> str:
+    """The provider's API key, cached for five minutes unless a fresh one is asked for.
+
+    Raises:
+        ApiKeyMissing: nobody has stored one yet, or what is stored is JSON.
+    """
+    try:
+        value = _secrets().get(secret, max_age=KEY_MAX_AGE_SECONDS, force_fetch=fresh)
+    except GetParameterError as error:
+        if "ResourceNotFound" not in str(error):
+            raise
+        value = ""
+    key = str(value or "").strip()
+    if not key or key[0] in '{["':
+        raise ApiKeyMissing(
+            "The secret holds no API key (the plain key must be the whole string). Store it with: "
+            f"aws secretsmanager put-secret-value --secret-id {secret} --secret-string sk-ant-..."
+        )
+    return key
+
+
+@cache
+def _step_functions() -> Any:
+    return boto3.client("stepfunctions", config=_CONFIG)
+
+
+@cache
+def _secrets() -> SecretsProvider:
+    return SecretsProvider(boto_config=_CONFIG)

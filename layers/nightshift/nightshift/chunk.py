@@ -1,0 +1,122 @@
+"""The next chunk of a round: pending tickets, walked in key order, spooled as one request body."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import IO
+
+from nightshift import custom_id
+from nightshift.custom_id import HASH, CustomId
+from nightshift.money import Usage, batch_cost
+from nightshift.task import Form, Task
+from nightshift.tickets import PENDING, Ticket
+
+# The API takes 256 MB (2026-09-26) and does not say MB or MiB: stay well below both.
+MAX_BYTES = 240_000_000
+_OPENING, _CLOSING = b'{"requests":[', b"]}"
+_BLOCK = 1 << 20
+
+
+class Spool:
+    """A request body on disk, gone with its file handle; it can be sent again from its start."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()
+        self.size = self._file.write(_OPENING)
+
+    def add(self, line: bytes) -> None:
+        separator = b"," if self.size > len(_OPENING) else b""
+        self.size += self._file.write(separator + line)
+
+    def finish(self) -> None:
+        self.size += self._file.write(_CLOSING)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        while block := self._file.read(_BLOCK):
+            yield block
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much a chunk may hold; `usd` bounds what it may cost, `out_of_time` ends it early."""
+
+    requests: int
+    usd: Decimal
+    out_of_time: Callable[[], bool]
+    bytes: int = MAX_BYTES
+
+
+@dataclass
+class Chunk:
+    """A chunk as it grows. `first` and `last` are the keys of the range that it covers."""
+
+    token: str
+    body: Spool = field(default_factory=Spool)
+    first: str = ""
+    last: str = ""
+    requests: int = 0
+    bound: Decimal = Decimal(0)
+    long_ids: dict[str, str] = field(default_factory=dict)
+    full: str = ""
+    """Which limit ended it: "requests", "bytes", "budget" or "time"; empty at the index's end."""
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Builds chunks of one task for one model; tickets without text go to `on_empty`."""
+
+    task: Task
+    form: Form
+    model: str
+    on_empty: Callable[[Ticket], None]
+
+    def build(self, tickets: Iterable[tuple[str, Ticket | None]], room: Room) -> Chunk:
+        """Take still pending tickets in key order until one does not fit."""
+        chunk = Chunk(custom_id.new_token())
+        for ticket_id, ticket in tickets:
+            chunk.full = "requests" if chunk.requests >= room.requests else self._timeout(room)
+            if chunk.full:
+                break
+            message = self._message(ticket)
+            if ticket is not None and message is not None:
+                chunk.full = self._add(chunk, ticket, message, room)
+            if chunk.full:
+                break
+            chunk.first = chunk.first or ticket_id
+            chunk.last = ticket_id
+        chunk.body.finish()
+        return chunk
+
+    def _message(self, ticket: Ticket | None) -> str | None:
+        if ticket is None or ticket.status != PENDING:
+            return None
+        message = self.task.message_for(ticket.subject, ticket.body)
+        if message is None:
+            self.on_empty(ticket)
+        return message
+
+    def _add(self, chunk: Chunk, ticket: Ticket, message: str, room: Room) -> str:
+        form, name = custom_id.name_ticket(ticket.ticket_id)
+        request_id = CustomId(chunk.token, chunk.requests, custom_id.digest(message), form, name)
+        line = self.form.line(str(request_id), message)
+        most = Usage(self.form.most_input_tokens(message), self.form.max_tokens)
+        bound = batch_cost(most, self.model)
+        if chunk.bound + bound > room.usd:
+            return "budget"
+        if chunk.body.size + len(line) + len(_CLOSING) + 1 > room.bytes:
+            return "bytes"
+        chunk.body.add(line)
+        chunk.requests += 1
+        chunk.bound += bound
+        if form == HASH:
+            chunk.long_ids[name] = ticket.ticket_id
+        return ""
+
+    @staticmethod
+    def _timeout(room: Room) -> str:
+        return "time" if room.out_of_time() else ""

@@ -1,0 +1,262 @@
+"""Claude's Message Batches API: the one module that imports anthropic.
+
+The SDK's own retries are off everywhere: it would send a create again after a lost response,
+which makes a second paid batch, and would sleep as long as `retry-after` says (SDK 2.12.0,
+2026-11). Waiting is the workflow's business.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import NoReturn, Protocol
+
+import anthropic
+import httpx2
+from anthropic.pagination import SyncPage
+from anthropic.types.messages import MessageBatch
+
+from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
+
+# Well under the Lambda's 15 minutes, so that a create ends before its function does. Seconds.
+CREATE_TIMEOUT = 240.0
+_READ_TIMEOUT = 60.0
+_CONNECT_TIMEOUT = 5.0
+_PAGE = 1000
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+
+class NotCreated(Exception):
+    """The provider said no, or never heard of it: certainly no batch."""
+
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class TooLarge(NotCreated):
+    """The body is larger than the provider takes."""
+
+
+class KeyRefused(NotCreated):
+    """The key is not (or no longer) valid."""
+
+
+class OutcomeUnknown(Exception):
+    """The request went out and no answer came: there may be a batch."""
+
+
+class Body(Protocol):
+    """A request body of known length that can be read again from its start."""
+
+    @property
+    def size(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderBatch:
+    """A batch as the provider describes it."""
+
+    batch_id: str
+    created_at: datetime
+    ended: bool
+    archived: bool
+    succeeded: int
+    errored: int
+    canceled: int
+    expired: int
+    total: int
+
+
+@dataclass
+class Claude:
+    """The provider, for one workspace. `key(fresh)` gives the API key, from a cache or anew."""
+
+    base_url: str
+    key: Callable[[bool], str]
+    _client: anthropic.Anthropic | None = None
+
+    def create(self, body: Body) -> ProviderBatch:
+        """Send one batch, once.
+
+        Raises:
+            NotCreated: certainly no batch; try again later (see its kinds).
+            ClaudeRejected: certainly no batch, and asking again would not help.
+            OutcomeUnknown: there may be a batch.
+        """
+        client = self._connected()
+        try:
+            batch = client.post(
+                "/v1/messages/batches",
+                cast_to=MessageBatch,
+                content=body,
+                options={
+                    "headers": {
+                        "Content-Length": str(body.size),
+                        "Content-Type": "application/json",
+                    },
+                    "timeout": httpx2.Timeout(CREATE_TIMEOUT, connect=_CONNECT_TIMEOUT),
+                },
+            )
+        except anthropic.APIError as error:
+            _explain_create(error)
+        except (httpx2.HTTPError, ValueError) as error:
+            raise OutcomeUnknown(type(error).__name__) from error
+        return _described(batch)
+
+    def renew_key(self) -> bool:
+        """Fetch the key anew; False where it is the one that was just refused."""
+        before, self._client = self.key(False), None
+        return self.key(True) != before
+
+    def newest(self) -> list[ProviderBatch]:
+        """One page: the newest batches of the workspace, at most 1,000."""
+        page = self._ask(lambda client: client.messages.batches.list(limit=_PAGE))
+        return [_described(batch) for batch in page.data]
+
+    def created_since(self, moment: datetime) -> list[ProviderBatch]:
+        """All batches of the workspace that are not older, through all pages."""
+        found: list[ProviderBatch] = []
+        page = self._ask(lambda client: client.messages.batches.list(limit=_PAGE))
+        while True:
+            described = [_described(batch) for batch in page.data]
+            found += [batch for batch in described if batch.created_at >= moment]
+            if not page.has_more or not page.last_id or described[-1].created_at < moment:
+                return found
+            last = page.last_id
+            page = self._ask(partial(_page_after, last=last))
+
+    def retrieve(self, batch_id: str) -> ProviderBatch:
+        """One batch.
+
+        Raises:
+            BatchNotFound: not known there (for some seconds after a create this may pass).
+        """
+        return _described(self._ask(lambda client: client.messages.batches.retrieve(batch_id)))
+
+    def cancel(self, batch_id: str) -> None:
+        """Ask the provider to stop a batch; what had finished is kept."""
+        self._ask(lambda client: client.messages.batches.cancel(batch_id))
+
+    def delete(self, batch_id: str) -> None:
+        """Delete a batch's inputs and results; one that is gone already is fine."""
+        try:
+            self._ask(lambda client: client.messages.batches.delete(batch_id))
+        except BatchNotFound:
+            return
+
+    def result_lines(self, batch_id: str) -> Iterator[bytes]:
+        """The results, line by line, in any order; nothing is kept in memory.
+
+        A stream may end early without any sign: only counting finds out.
+
+        Raises:
+            BatchNotFound: no results there (for some seconds after the end this may pass).
+            ClaudeUnavailable: the stream broke off; read it again from its start.
+        """
+        path = f"/v1/messages/batches/{batch_id}/results"
+        stream = self._ask(
+            lambda client: client.get(
+                path, cast_to=object, stream=True, stream_cls=anthropic.Stream[object]
+            )
+        )
+        with closing(stream.response) as response:
+            try:
+                yield from _lines(response.iter_bytes())
+            except httpx2.HTTPError as error:
+                raise ClaudeUnavailable(
+                    f"The results of {batch_id} broke off ({type(error).__name__})."
+                ) from error
+
+    def _connected(self) -> anthropic.Anthropic:
+        if self._client is None:
+            self._client = anthropic.Anthropic(
+                api_key=self.key(False),
+                base_url=self.base_url,
+                max_retries=0,
+                timeout=httpx2.Timeout(_READ_TIMEOUT, connect=_CONNECT_TIMEOUT),
+            )
+        return self._client
+
+    def _ask[T](self, call: Callable[[anthropic.Anthropic], T]) -> T:
+        """A call that may be repeated: with a fresh key once, in our own words when it fails."""
+        try:
+            try:
+                return call(self._connected())
+            except anthropic.AuthenticationError:
+                if not self.renew_key():
+                    raise
+                return call(self._connected())
+        except anthropic.NotFoundError as error:
+            raise BatchNotFound(f"Claude does not know it (request {error.request_id}).") from error
+        except anthropic.APIStatusError as error:
+            if error.status_code in (408, 409, 429) or error.status_code >= 500:
+                raise ClaudeUnavailable(f"Claude answered {error.status_code}.") from error
+            raise _rejected(error) from error
+        except (anthropic.APIError, httpx2.HTTPError) as error:
+            raise ClaudeUnavailable(f"Claude gave no answer ({type(error).__name__}).") from error
+
+
+def _page_after(client: anthropic.Anthropic, last: str) -> SyncPage[MessageBatch]:
+    return client.messages.batches.list(limit=_PAGE, after_id=last)
+
+
+def _explain_create(error: anthropic.APIError) -> NoReturn:
+    """Sort the failures of a create into no, never, and unknown."""
+    if not isinstance(error, anthropic.APIStatusError):
+        if isinstance(error.__cause__, _NEVER_SENT):
+            raise NotCreated("Claude could not be reached") from error
+        raise OutcomeUnknown(type(error).__name__) from error
+    status = error.status_code
+    if status == 413:
+        raise TooLarge("Claude found the batch too large") from error
+    if status == 401:
+        raise KeyRefused("Claude refused the key") from error
+    if status == 529 or (status == 429 and error.error_code != "enforced_spend_limit_reached"):
+        raise NotCreated(f"Claude answered {status}", _retry_after(error)) from error
+    if 400 <= status < 500 and status != 408:
+        raise _rejected(error) from error
+    raise OutcomeUnknown(f"Claude answered {status}") from error
+
+
+def _rejected(error: anthropic.APIStatusError) -> ClaudeRejected:
+    said = (error.api_message or "no reason given")[:300]
+    return ClaudeRejected(
+        f"Claude refuses our requests ({error.status_code} {error.type}): {said} "
+        f"Mend the account, the key or the task, then start again. Request {error.request_id}."
+    )
+
+
+def _retry_after(error: anthropic.APIStatusError) -> float:
+    try:
+        return max(0.0, float(error.response.headers.get("retry-after", 0)))
+    except ValueError:
+        return 0.0
+
+
+def _described(batch: MessageBatch) -> ProviderBatch:
+    counts = batch.request_counts
+    return ProviderBatch(
+        batch.id,
+        batch.created_at,
+        batch.processing_status == "ended",
+        batch.archived_at is not None,
+        counts.succeeded,
+        counts.errored,
+        counts.canceled,
+        counts.expired,
+        counts.succeeded + counts.errored + counts.canceled + counts.expired + counts.processing,
+    )
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Split on line feeds alone: text may hold U+2028 and its like. Blank lines are nothing."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, map(bytes.strip, lines))
+    if rest.strip():
+        yield rest

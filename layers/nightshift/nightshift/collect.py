@@ -1,0 +1,228 @@
+"""Collect results: one ended batch, streamed into the ticket table, accounted for exactly."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import batched
+from typing import Any
+
+from nightshift import results
+from nightshift.apply import Applied, Applier
+from nightshift.bitmap import Bitmap
+from nightshift.claude import ProviderBatch
+from nightshift.decision import INVALID_REQUEST, Rules
+from nightshift.deployment import Deployment
+from nightshift.errors import BatchNotFound, ClaudeUnavailable
+from nightshift.events import CollectCall
+from nightshift.ledger import Batch, Stale, Tally
+from nightshift.money import batch_cost
+from nightshift.observability import count, logger
+from nightshift.results import Line
+from nightshift.status import miss
+from nightshift.tickets import KEYS_PER_READ
+
+READINGS = 3
+_THREADS = 8
+# Groups of lines under way at once: enough to keep the threads busy, few enough to stay flat.
+_UNDER_WAY = 2 * _THREADS
+_GROUPS_PER_CHECKPOINT = 20
+_TIME_TO_SAVE = 60
+
+type Progress = dict[str, Any]
+"""What the workflow does next with this batch: `next` is done or more."""
+
+
+def collect(call: CollectCall, stack: Deployment, time_left: Callable[[], float]) -> Progress:
+    """Account for one batch as far as the time goes.
+
+    Raises:
+        ClaudeUnavailable: the results broke off; call again, what is done stays done.
+        TableRefused: the ticket table takes no writes.
+    """
+    batch = stack.ledger.batch(call.run_id, call.record)
+    try:
+        if batch.state == "open":
+            more = _Collection(batch, call.execution, stack, time_left).advance()
+            if more:
+                return {"next": "more", "record": call.record}
+            batch = stack.ledger.batch(call.run_id, call.record)
+    except BatchNotFound:
+        miss(stack.ledger, batch, call.execution)
+    except Stale:
+        logger.warning("another call has moved this batch on", record=call.record)
+    if batch.undeleted:
+        stack.claude.delete(str(batch.batch_id))
+        stack.ledger.mark_deleted(batch)
+    return {"next": "done", "record": call.record}
+
+
+@dataclass
+class _Collection:
+    """One call's work on one open batch."""
+
+    batch: Batch
+    execution: str
+    stack: Deployment
+    time_left: Callable[[], float]
+    seen: Bitmap = field(init=False)
+    disputed: bool = False
+
+    def __post_init__(self) -> None:
+        self.seen = Bitmap(self.batch.requests, self.batch.seen)
+
+    def advance(self) -> bool:
+        """Read on; True if the time ran out before the results did."""
+        provider = self.stack.claude.retrieve(str(self.batch.batch_id))
+        if not provider.ended:
+            return False
+        if provider.archived:
+            self._close_as_gone()
+            return False
+        if not self._is_ours():
+            self.stack.ledger.disown(self.batch)
+            return False
+        finished = self._read(self._rules(provider))
+        if not finished:
+            return True
+        if self.seen.full and self._kinds_agree(provider) and not self.disputed:
+            self._close()
+        elif self.disputed or self.batch.readings + 1 >= READINGS:
+            self._close_as_disputed(provider)
+        else:
+            self._checkpoint(readings=self.batch.readings + 1)
+        return False
+
+    def _is_ours(self) -> bool:
+        """The first readable result of an adopted batch must carry our token."""
+        if self.batch.proved:
+            return True
+        batch_id = str(self.batch.batch_id)
+        lines = map(results.name_of, self.stack.claude.result_lines(batch_id))
+        name = next(filter(None, lines), None)
+        if name is None:
+            raise ClaudeUnavailable(f"The results of {batch_id} hold no line that can be read.")
+        if not name.startswith(self.batch.token):
+            return False
+        self.stack.ledger.prove(self.batch)
+        self.batch = replace(self.batch, proved=True)
+        return True
+
+    def _lines(self) -> Iterator[Line]:
+        for raw in self.stack.claude.result_lines(str(self.batch.batch_id)):
+            line = results.read(raw)
+            if line is not None:
+                yield line
+
+    def _new_lines(self) -> Iterator[Line]:
+        """Lines of ours that are not accounted for yet, each ordinal once."""
+        under_way: set[int] = set()
+        for line in self._lines():
+            ordinal = line.custom_id.ordinal
+            if line.custom_id.token != self.batch.token or ordinal >= self.batch.requests:
+                self.disputed = True
+            elif ordinal not in under_way and ordinal not in self.seen:
+                under_way.add(ordinal)
+                yield line
+
+    def _rules(self, provider: ProviderBatch) -> Rules:
+        return Rules(
+            self.stack.task,
+            str(self.batch.batch_id),
+            self.stack.settings.max_attempts,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            self._all_invalid(provider),
+        )
+
+    def _all_invalid(self, provider: ProviderBatch) -> bool:
+        """Every line an invalid request: then it is the request as such, not the tickets.
+
+        One single line proves nothing about the request: it may be that ticket.
+        """
+        if provider.errored != self.batch.requests or self.batch.requests == 1:
+            return False
+        return all(line.error == INVALID_REQUEST for line in self._lines())
+
+    def _read(self, rules: Rules) -> bool:
+        """Stream the results into the table; False if the time ran out first."""
+        applier = Applier(self.stack.tickets, self.stack.ledger, self.batch.run_id, rules)
+        under_way: deque[Future[Applied]] = deque()
+        groups = 0
+        finished = True
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for lines in batched(self._new_lines(), KEYS_PER_READ, strict=False):
+                under_way.append(pool.submit(applier.apply, lines))
+                if len(under_way) >= _UNDER_WAY:
+                    self._account(under_way.popleft().result())
+                    groups += 1
+                    if groups % _GROUPS_PER_CHECKPOINT == 0:
+                        self._checkpoint()
+                if self.time_left() < _TIME_TO_SAVE:
+                    finished = False
+                    break
+            while under_way:
+                self._account(under_way.popleft().result())
+        self._checkpoint()
+        return finished
+
+    def _account(self, applied: Applied) -> None:
+        self.seen.add(applied.ordinals)
+        self.batch = replace(
+            self.batch,
+            tally=self.batch.tally + applied.tally,
+            rejection=self.batch.rejection or applied.rejection or None,
+        )
+
+    def _checkpoint(self, readings: int | None = None) -> None:
+        """One write: which requests are accounted for, as what, and what they cost."""
+        self.batch = replace(
+            self.batch,
+            seen=bytes(self.seen),
+            cost=batch_cost(self.batch.tally.usage, self.batch.model),
+            readings=self.batch.readings if readings is None else readings,
+        )
+        self.stack.ledger.checkpoint(self.batch)
+
+    def _kinds_agree(self, provider: ProviderBatch) -> bool:
+        tally = self.batch.tally
+        ours = (tally.succeeded, tally.errored, tally.canceled, tally.expired)
+        theirs = (provider.succeeded, provider.errored, provider.canceled, provider.expired)
+        return ours == theirs
+
+    def _close(self) -> None:
+        problem = None
+        if self.batch.rejection:
+            problem = (
+                f"ClaudeRejected: {self.batch.tally.rejected} of {self.batch.requests} requests of "
+                f"{self.batch.batch_id} failed for one reason: {self.batch.rejection} "
+                "Mend the account, the key, the model or the task file, then start again."
+            )
+        self.stack.ledger.close(self.batch, self.execution, problem)
+        count(self.batch.tally)
+
+    def _close_as_disputed(self, provider: ProviderBatch) -> None:
+        """What it answered stays, what it did not answer is requeued, and it is kept there."""
+        problem = (
+            f"LedgerMismatch: {self.batch.batch_id} ({self.batch.record}) has "
+            f"{self.batch.requests} requests; its results answer {len(self.seen)}, and Claude "
+            f"counts {provider.total}{' and returns lines of others' * self.disputed}. The rest "
+            "is pending again; the batch is kept at Claude for 29 days: compare it there."
+        )
+        self.batch = replace(self._requeue_unanswered(), disputed=True)
+        self.stack.ledger.close(self.batch, self.execution, problem)
+        count(self.batch.tally)
+
+    def _close_as_gone(self) -> None:
+        problem = (
+            f"ResultsGone: Claude no longer holds the results of {self.batch.batch_id} "
+            f"({self.batch.record}). Its unanswered tickets are pending again."
+        )
+        self.batch = self._requeue_unanswered()
+        self.stack.ledger.close(self.batch, self.execution, problem)
+        count(self.batch.tally)
+
+    def _requeue_unanswered(self) -> Batch:
+        unanswered = self.batch.requests - self.batch.tally.accounted
+        requeued = Tally(requeued=unanswered, left=unanswered)
+        return replace(self.batch, tally=self.batch.tally + requeued)

@@ -1,0 +1,123 @@
+"""What one result means for its ticket, as the ticket stands now. Pure."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nightshift import custom_id
+from nightshift.results import Line
+from nightshift.task import Task
+from nightshift.tickets import FAILED, PENDING, Change, Ticket
+
+Outcome = Literal["classified", "superseded", "requeued", "failed"]
+# Errors of the account or the model, not of the ticket: sending more would meet the same.
+ACCOUNT_ERRORS = frozenset(
+    {"authentication_error", "billing_error", "not_found_error", "permission_error"}
+)
+INVALID_REQUEST = "invalid_request_error"
+_LONGEST_MESSAGE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a decision depends on beside the line and the ticket."""
+
+    task: Task
+    batch_id: str
+    max_attempts: int
+    now: str
+    all_invalid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How a request counts, what to write, and whether its ticket still asks for a category."""
+
+    outcome: Outcome
+    change: Change | None = None
+    left: bool = False
+
+
+def decide(line: Line, ticket: Ticket | None, rules: Rules) -> Decision:
+    """Decide on one result. Asked again after its own write, it says the same outcome."""
+    if ticket is None:
+        return Decision("superseded")
+    if ticket.batch_id == rules.batch_id:
+        return _already_shown(ticket)
+    if ticket.status != PENDING:
+        return Decision("superseded")
+    if line.custom_id.digest != _digest_now(ticket, rules.task):
+        return Decision("superseded", left=True)
+    if line.kind in ("canceled", "expired"):
+        return Decision("requeued", left=True)
+    if line.kind == "errored":
+        return _errored(line, ticket, rules)
+    return _answered(line, ticket, rules)
+
+
+def _already_shown(ticket: Ticket) -> Decision:
+    if ticket.status == FAILED:
+        return Decision("failed")
+    if ticket.attempts:
+        return Decision("requeued", left=ticket.status == PENDING)
+    return Decision("classified")
+
+
+def _digest_now(ticket: Ticket, task: Task) -> str:
+    message = task.message_for(ticket.subject, ticket.body)
+    return "" if message is None else custom_id.digest(message)
+
+
+def _errored(line: Line, ticket: Ticket, rules: Rules) -> Decision:
+    if line.error != INVALID_REQUEST or rules.all_invalid:
+        return Decision("requeued", left=True)
+    said = line.message[:_LONGEST_MESSAGE]
+    return _give_up(ticket, rules, _attempts(ticket), f"invalid_request: Claude refused it: {said}")
+
+
+def _answered(line: Line, ticket: Ticket, rules: Rules) -> Decision:
+    category = rules.task.category_in(line.answer) if line.stop_reason == "end_turn" else None
+    if category is None:
+        return _thrown_away(line, ticket, rules)
+    values = {
+        "category": {"S": category},
+        "classified_at": {"S": rules.now},
+        "classified_by": {"S": line.model},
+        "classification_batch_id": {"S": rules.batch_id},
+    }
+    remove = ("classification_status", "classification_attempts", "classification_error")
+    return Decision("classified", Change(ticket, values, remove))
+
+
+def _thrown_away(line: Line, ticket: Ticket, rules: Rules) -> Decision:
+    attempts = _attempts(ticket) + 1
+    if attempts >= rules.max_attempts:
+        return _give_up(ticket, rules, attempts, _why_thrown_away(line, attempts))
+    values = {
+        "classification_attempts": {"N": str(attempts)},
+        "classification_batch_id": {"S": rules.batch_id},
+    }
+    return Decision("requeued", Change(ticket, values, ("classification_error",)), left=True)
+
+
+def _attempts(ticket: Ticket) -> int:
+    """A ticket that asks again after it was given up starts from 0."""
+    return 0 if ticket.failed_before else ticket.attempts
+
+
+def _give_up(ticket: Ticket, rules: Rules, attempts: int, why: str) -> Decision:
+    values = {
+        "classification_status": {"S": FAILED},
+        "classification_attempts": {"N": str(attempts)},
+        "classification_batch_id": {"S": rules.batch_id},
+        "classification_error": {"S": why},
+    }
+    return Decision("failed", Change(ticket, values))
+
+
+def _why_thrown_away(line: Line, attempts: int) -> str:
+    times = f"in {attempts} attempt{'s' if attempts > 1 else ''}"
+    if line.stop_reason == "refusal":
+        return f"refusal: Claude declined to answer {times}."
+    if line.stop_reason == "max_tokens":
+        return f"max_tokens: the answer did not end within the allowed length {times}."
+    return f"unreadable_answer: no answer was one of the categories {times}."

@@ -1,0 +1,439 @@
+"""The record of runs: one item a batch, each number written once, each step one conditional write.
+
+    creating -> open -> closed -> deleted at the provider        creating -> void
+       ^         |
+       +---------+  an adopted batch that proves to be somebody else's
+
+A run's partition holds, in the order of their sort keys: `batch#0001` ..., `empty#0001` ...
+(tickets without text, given up together), `failure#...` (written by the workflow), `round#001`
+..., `run` (the report), and `ticket#...` (ids too long for a custom_id).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import batched
+from time import sleep
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from nightshift.aws import CONDITION_FAILED, ClientError, error_code, from_item, to_item
+from nightshift.events import LOCK_RUN_ID
+from nightshift.money import NOTHING, Usage
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+type State = Literal["creating", "open", "closed", "void"]
+
+# Why a batch is void: refused (try again later), too large, rejected for good, never seen.
+REFUSED, TOO_LARGE, REJECTED, UNSEEN = "refused", "too_large", "rejected", "unseen"
+KEEP_DAYS = 90
+_ITEMS_PER_WRITE = 25
+_LOCK_KEY = {"run_id": LOCK_RUN_ID, "record": "lock"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the requests of one batch, and what they used.
+
+    `left` counts tickets that still ask for a category; `rejected` the requests that failed for
+    the account's sake; the four kinds are the provider's own words, to compare with its counts.
+    """
+
+    classified: int = 0
+    superseded: int = 0
+    requeued: int = 0
+    failed: int = 0
+    left: int = 0
+    rejected: int = 0
+    succeeded: int = 0
+    errored: int = 0
+    canceled: int = 0
+    expired: int = 0
+    usage: Usage = NOTHING
+
+    def __add__(self, other: Self) -> Self:
+        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        return replace(self, **sums)
+
+    @property
+    def accounted(self) -> int:
+        """Requests whose end is known."""
+        return self.classified + self.superseded + self.requeued + self.failed
+
+    def as_item(self) -> dict[str, Any]:
+        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "usage"}
+        return {**counts, "usage": {f.name: getattr(self.usage, f.name) for f in fields(Usage)}}
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        counts = {name: int(value) for name, value in item.items() if name != "usage"}
+        return cls(**counts, usage=Usage(**{n: int(v) for n, v in item["usage"].items()}))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One intent and what became of it. Times are UTC; `bound` and `cost` are USD.
+
+    `looks` counts turns in which the provider did not show it, `readings` those whose results
+    did not add up. `foreign` are batches of others that we held for this one. `noticed_by` is
+    the execution that fails for its `problem`, `aside_by` the one that goes on without it.
+    """
+
+    run_id: str
+    record: str
+    token: str
+    state: State
+    round: int
+    execution: str
+    model: str
+    first: str
+    last: str
+    requests: int
+    bound: Decimal
+    intent_at: datetime
+    batch_id: str | None = None
+    created_at: datetime | None = None
+    proved: bool = False
+    looks: int = 0
+    readings: int = 0
+    foreign: frozenset[str] = frozenset()
+    refusal: str | None = None
+    seen: bytes = b""
+    tally: Tally = Tally()
+    cost: Decimal = Decimal(0)
+    rejection: str | None = None
+    disputed: bool = False
+    deleted: bool = False
+    cancel_asked: bool = False
+    closed_by: str | None = None
+    problem: str | None = None
+    noticed_by: str | None = None
+    aside_by: str | None = None
+
+    @property
+    def key(self) -> dict[str, str]:
+        return {"run_id": self.run_id, "record": self.record}
+
+    @property
+    def undeleted(self) -> bool:
+        """Closed, and its results still lie at the provider although nobody needs them."""
+        return self.state == "closed" and not self.deleted and not self.disputed
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in item.items() if name in known}
+        for name in ("round", "requests", "looks", "readings"):
+            values[name] = int(values.get(name, 0))
+        for name in ("intent_at", "created_at"):
+            if name in values:
+                values[name] = datetime.fromisoformat(values[name])
+        values["foreign"] = frozenset(values.get("foreign", ()))
+        values["tally"] = Tally.from_item(values["tally"]) if "tally" in values else Tally()
+        values["seen"] = bytes(values.get("seen", b""))
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One walk through the index; `walked` once it has reached the end."""
+
+    number: int
+    execution: str
+    walked: bool
+
+
+@dataclass(frozen=True)
+class Night:
+    """Everything that the record says about one run."""
+
+    run_id: str
+    batches: tuple[Batch, ...] = ()
+    rounds: tuple[Round, ...] = ()
+    empties: tuple[tuple[str, int], ...] = field(default=())
+    """Executions and how many tickets without text each gave up in one transaction."""
+
+    def in_state(self, *states: State) -> list[Batch]:
+        return [batch for batch in self.batches if batch.state in states]
+
+    def working(self, execution: str) -> list[Batch]:
+        """Batches that still need this execution: open or not yet deleted, and not set aside."""
+        return [
+            batch
+            for batch in self.batches
+            if (batch.state == "open" or batch.undeleted) and batch.aside_by != execution
+        ]
+
+
+class Stale(Exception):
+    """A conditional write came too late: somebody else has moved the item on."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The run table."""
+
+    dynamodb: "DynamoDBClient"
+    name: str
+
+    def night(self, run_id: str) -> Night:
+        """All records of a run but the bitmaps and long ids, consistently read."""
+        pages = self.dynamodb.get_paginator("query").paginate(
+            TableName=self.name,
+            ConsistentRead=True,
+            KeyConditionExpression="run_id = :run AND #record BETWEEN :first AND :last",
+            ProjectionExpression=", ".join(f"#{f.name}" for f in fields(Batch) if f.name != "seen")
+            + ", #walked, #tickets",
+            ExpressionAttributeNames={
+                "#walked": "walked",
+                "#tickets": "tickets",
+                **{f"#{f.name}": f.name for f in fields(Batch) if f.name != "seen"},
+            },
+            ExpressionAttributeValues=to_item(
+                {":run": run_id, ":first": "batch#", ":last": "round~"}
+            ),
+        )
+        items = [from_item(item) for page in pages for item in page["Items"]]
+        return Night(
+            run_id,
+            tuple(Batch.from_item(i) for i in items if i["record"].startswith("batch#")),
+            tuple(
+                Round(int(i["record"][6:]), i["execution"], i["walked"])
+                for i in items
+                if i["record"].startswith("round#")
+            ),
+            tuple(
+                (i["execution"], int(i["tickets"]))
+                for i in items
+                if i["record"].startswith("empty#")
+            ),
+        )
+
+    def batch(self, run_id: str, record: str) -> Batch:
+        """One batch with its bitmap, consistently read."""
+        item = self.dynamodb.get_item(
+            TableName=self.name,
+            Key=to_item({"run_id": run_id, "record": record}),
+            ConsistentRead=True,
+        )["Item"]
+        return Batch.from_item(from_item(item))
+
+    # The steps of a batch's life, in order.
+
+    def intend(self, batch: Batch) -> None:
+        """Write an intent, in one transaction with the check that its execution may create.
+
+        Raises:
+            Stale: the lock is not (or no longer) held by this execution, or it was told to stop.
+        """
+        item = {
+            **batch.key,
+            "token": batch.token,
+            "state": batch.state,
+            "round": batch.round,
+            "execution": batch.execution,
+            "model": batch.model,
+            "first": batch.first,
+            "last": batch.last,
+            "requests": batch.requests,
+            "bound": batch.bound,
+            "intent_at": batch.intent_at.isoformat(),
+            "expires_at": _expiry(),
+        }
+        self.transact([self.put_once(item)], batch.execution)
+
+    def open(self, batch: Batch, batch_id: str, created_at: datetime, proved: bool) -> None:
+        """The provider accepted it: `proved` if it told us so, else found in its list."""
+        self._move(
+            batch,
+            "creating",
+            {
+                "state": "open",
+                "batch_id": batch_id,
+                "created_at": created_at.isoformat(),
+                "proved": proved,
+                "looks": 0,
+            },
+        )
+
+    def void(self, batch: Batch, refusal: str) -> None:
+        """Nothing was created, and nothing will be."""
+        self._move(batch, "creating", {"state": "void", "refusal": refusal})
+
+    def prove(self, batch: Batch) -> None:
+        """Its first result carries our token."""
+        self._move(batch, "open", {"proved": True})
+
+    def disown(self, batch: Batch) -> None:
+        """It was somebody else's: look for ours again, and never at that one."""
+        self._move(
+            batch,
+            "open",
+            {"state": "creating", "foreign": {*batch.foreign, str(batch.batch_id)}, "looks": 0},
+            remove=("batch_id", "created_at"),
+        )
+
+    def look(self, batch: Batch) -> None:
+        """One more turn in which the provider did not show it."""
+        self._move(batch, batch.state, {"looks": batch.looks + 1})
+
+    def checkpoint(self, batch: Batch) -> None:
+        """How far the results are in the ticket table."""
+        self._move(
+            batch,
+            "open",
+            {
+                "seen": batch.seen,
+                "tally": batch.tally.as_item(),
+                "readings": batch.readings,
+                "rejection": batch.rejection,
+                "cost": batch.cost,
+            },
+        )
+
+    def close(self, batch: Batch, execution: str, problem: str | None = None) -> None:
+        """All is accounted for; final. A disputed batch is kept at the provider."""
+        noticed = {"problem": problem, "noticed_by": execution} if problem else {}
+        self._move(
+            batch,
+            "open",
+            {
+                "state": "closed",
+                "tally": batch.tally.as_item(),
+                "cost": batch.cost,
+                "disputed": batch.disputed,
+                "closed_by": execution,
+                **noticed,
+            },
+            remove=("seen",),
+        )
+
+    def mark_deleted(self, batch: Batch) -> None:
+        self._move(batch, "closed", {"deleted": True})
+
+    def mark_cancel_asked(self, batch: Batch) -> None:
+        self._move(batch, "open", {"cancel_asked": True})
+
+    def set_aside(self, batch: Batch, execution: str, problem: str) -> None:
+        """This execution goes on without it; only the first to meet the problem fails for it."""
+        noticed = {} if batch.noticed_by else {"problem": problem, "noticed_by": execution}
+        self._move(batch, "open", {"aside_by": execution, "looks": 0, **noticed})
+
+    # Rounds, tickets without text, long ids, the report.
+
+    def begin_round(self, run_id: str, number: int, execution: str) -> None:
+        record = {"run_id": run_id, "record": f"round#{number:03}", "execution": execution}
+        item = {**record, "walked": False, "expires_at": _expiry()}
+        self.transact([self.put_once(item)], execution)
+
+    def end_walk(self, run_id: str, number: int) -> None:
+        self.dynamodb.update_item(
+            TableName=self.name,
+            Key=to_item({"run_id": run_id, "record": f"round#{number:03}"}),
+            UpdateExpression="SET walked = :yes",
+            ExpressionAttributeValues=to_item({":yes": True}),
+        )
+
+    def empty_group(self, run_id: str, record: str, execution: str, tickets: int) -> dict[str, Any]:
+        """The element of a transaction that counts tickets without text."""
+        key = {"run_id": run_id, "record": record, "execution": execution}
+        return self.put_once({**key, "tickets": tickets, "expires_at": _expiry()})
+
+    def remember_ids(self, run_id: str, ids: Mapping[str, str]) -> None:
+        """Keep ticket ids that are too long for a custom_id, by their hash."""
+        for group in batched(ids.items(), _ITEMS_PER_WRITE, strict=False):
+            puts: Any = [
+                {"PutRequest": {"Item": to_item(_long_id(run_id, name, ticket_id))}}
+                for name, ticket_id in group
+            ]
+            left = {self.name: puts}
+            while left:
+                left = self.dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]
+                if left:
+                    sleep(0.1)
+
+    def recall_ids(self, run_id: str, names: Iterable[str]) -> dict[str, str]:
+        """The ids behind hashes."""
+        found = {}
+        for name in names:
+            key = to_item({"run_id": run_id, "record": f"ticket#{name}"})
+            item = self.dynamodb.get_item(TableName=self.name, Key=key, ConsistentRead=True)
+            if "Item" in item:
+                found[name] = item["Item"]["ticket_id"]["S"]
+        return found
+
+    def save_report(self, run_id: str, report: Mapping[str, Any]) -> None:
+        """Keep what was reported, on the run's own item."""
+        money = {k: Decimal(str(v)) if isinstance(v, float) else v for k, v in report.items()}
+        item = {**money, "run_id": run_id, "record": "run", "expires_at": _expiry()}
+        self.dynamodb.put_item(TableName=self.name, Item=to_item(item))
+
+    def put_once(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """The element of a transaction that puts an item which must not be there yet."""
+        return {
+            "Put": {
+                "TableName": self.name,
+                "Item": to_item(item),
+                "ConditionExpression": "attribute_not_exists(run_id)",
+            }
+        }
+
+    def transact(self, elements: list[Any], holder: str) -> None:
+        """Write all or nothing, and only while this execution holds the lock and may create.
+
+        Raises:
+            Stale: a condition failed: the lock's, or one of the elements'.
+        """
+        lock_held: Any = {
+            "ConditionCheck": {
+                "TableName": self.name,
+                "Key": to_item(_LOCK_KEY),
+                "ConditionExpression": "holder = :me AND attribute_not_exists(stop)",
+                "ExpressionAttributeValues": to_item({":me": holder}),
+            }
+        }
+        try:
+            self.dynamodb.transact_write_items(TransactItems=[lock_held, *elements])
+        except ClientError as error:
+            if error_code(error) == "TransactionCanceledException":
+                raise Stale from error
+            raise
+
+    def _move(
+        self, batch: Batch, was: State, values: Mapping[str, Any], remove: tuple[str, ...] = ()
+    ) -> None:
+        """One conditional write: only the state it was in, and only the same batch, moves on."""
+        values = {name: value for name, value in values.items() if value is not None}
+        names = {f"#{name}": name for name in (*values, *remove, "state", "token", "batch_id")}
+        same = "#batch_id = :same_batch" if batch.batch_id else "attribute_not_exists(#batch_id)"
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
+        if remove:
+            update += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+        found = {":was": was, ":same_token": batch.token, ":same_batch": batch.batch_id}
+        try:
+            self.dynamodb.update_item(
+                TableName=self.name,
+                Key=to_item(batch.key),
+                UpdateExpression=update,
+                ConditionExpression=f"#state = :was AND #token = :same_token AND {same}",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=to_item(
+                    {**{f":{name}": value for name, value in values.items()}, **found}
+                ),
+            )
+        except ClientError as error:
+            if error_code(error) == CONDITION_FAILED:
+                raise Stale(f"{batch.record} is no longer {was}") from error
+            raise
+
+
+def _long_id(run_id: str, name: str, ticket_id: str) -> dict[str, Any]:
+    key = {"run_id": run_id, "record": f"ticket#{name}"}
+    return {**key, "ticket_id": ticket_id, "expires_at": _expiry()}
+
+
+def _expiry() -> int:
+    """When the table may forget an item (TTL, epoch seconds)."""
+    return int(datetime.now(UTC).timestamp()) + KEEP_DAYS * 86_400

@@ -1,0 +1,26 @@
+"""Logs and metrics: ids and counts, never ticket text."""
+
+import logging
+from os import environ
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from nightshift.ledger import Tally
+
+# At DEBUG the SDK writes whole request bodies into the log (anthropic 2.12.0, 2026-11).
+for noisy in ("anthropic", "httpx2", "httpcore2", "botocore", "boto3"):
+    logging.getLogger(noisy).setLevel(logging.WARNING)
+
+logger = Logger(service="nightshift")
+metrics = Metrics(namespace="Nightshift", service="nightshift")
+# Two stacks in one account must not add up in one number.
+metrics.set_default_dimensions(stack=environ.get("STACK_NAME", "none"))
+
+
+def count(tally: Tally) -> None:
+    """What became of one batch's tickets, as metrics."""
+    metrics.add_metric("TicketsClassified", MetricUnit.Count, tally.classified)
+    metrics.add_metric("TicketsFailed", MetricUnit.Count, tally.failed)
+    metrics.add_metric("TicketsRequeued", MetricUnit.Count, tally.requeued)
+    metrics.add_metric("TicketsSuperseded", MetricUnit.Count, tally.superseded)

@@ -1,0 +1,110 @@
+"""What a run came to: the sum over its batches, checked, in the words of the contract."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from nightshift.errors import LedgerMismatch
+from nightshift.ledger import Batch, Night, Tally
+from nightshift.money import realtime_cost
+
+# Which of several problems an operator should hear of first.
+_GRAVEST_FIRST = ("ClaudeRejected", "LedgerMismatch", "BatchNotFound", "ResultsGone")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an execution ended: a `status` of the contract and, if partial, the `reason`."""
+
+    status: str
+    reason: str = ""
+
+
+def flat(night: Night, ending: Ending, pending: int, started_at: datetime) -> dict[str, Any]:
+    """The workflow's output. Counts and money are of the whole run and of its closed batches:
+    what is still open is in no number yet.
+
+    Raises:
+        LedgerMismatch: the numbers do not add up.
+    """
+    closed = night.in_state("closed")
+    total = sum((batch.tally for batch in closed), Tally())
+    submitted = sum(batch.requests for batch in closed)
+    empty = sum(tickets for _, tickets in night.empties)
+    if submitted != total.accounted:
+        raise LedgerMismatch(
+            f"Run {night.run_id}: {submitted} requests, but {total.accounted} accounted for."
+        )
+    cost = sum((batch.cost for batch in closed), Decimal(0))
+    realtime = sum((realtime_cost(b.tally.usage, b.model) for b in closed), Decimal(0))
+    report = {
+        "run_id": night.run_id,
+        "status": ending.status,
+        "batches": len(night.in_state("open", "closed")),
+        "submitted": submitted,
+        "classified": total.classified,
+        "superseded": total.superseded,
+        "requeued": total.requeued,
+        "failed": total.failed + empty,
+        "empty": empty,
+        "pending": pending,
+        "input_tokens": _all_input(total),
+        "output_tokens": total.usage.output_tokens,
+        "cost_usd": float(cost),
+        "realtime_cost_usd": float(realtime),
+        "saved_usd": float(realtime - cost),
+        "duration_seconds": round((datetime.now(UTC) - started_at).total_seconds()),
+    }
+    return {**report, "reason": ending.reason} if ending.reason else report
+
+
+def problem(night: Night, execution: str) -> dict[str, str] | None:
+    """The gravest problem that this execution was the first to meet, for the workflow to fail."""
+    noticed = [b.problem for b in night.batches if b.noticed_by == execution and b.problem]
+    if not noticed:
+        return None
+    error, _, cause = min(noticed, key=_gravity).partition(": ")
+    more = f" ({len(noticed) - 1} more batches with problems.)" if len(noticed) > 1 else ""
+    return {"error": error, "cause": cause + more}
+
+
+def worked(night: Night, execution: str) -> bool:
+    """Whether this execution did anything for the run."""
+    sent = any(execution in (batch.execution, batch.closed_by) for batch in accepted(night))
+    return sent or any(who == execution for who, _ in night.empties)
+
+
+def accepted(night: Night) -> Sequence[Batch]:
+    return night.in_state("open", "closed")
+
+
+def text(report: dict[str, Any]) -> str:
+    """The report as a message for people."""
+    lines = [
+        f"Nightshift run {report['run_id']}: {report['status'].replace('_', ' ')}"
+        + (f" ({report['reason']})" if "reason" in report else ""),
+        "",
+        f"classified   {report['classified']:>10,}",
+        f"failed       {report['failed']:>10,}   (without any text: {report['empty']:,})",
+        f"superseded   {report['superseded']:>10,}   (edited, moved or deleted meanwhile)",
+        f"requeued     {report['requeued']:>10,}",
+        f"submitted    {report['submitted']:>10,}   in {report['batches']:,} batches",
+        f"pending now  {report['pending']:>10,}",
+        "",
+        f"tokens       {report['input_tokens']:>10,} in, {report['output_tokens']:,} out",
+        f"cost         ${report['cost_usd']:,.4f}   saved against real time: "
+        f"${report['saved_usd']:,.4f}",
+    ]
+    return "\n".join(lines)
+
+
+def _all_input(total: Tally) -> int:
+    used = total.usage
+    return used.input_tokens + used.cache_read + used.cache_write_5m + used.cache_write_1h
+
+
+def _gravity(problem_text: str) -> int:
+    error = problem_text.partition(":")[0]
+    return _GRAVEST_FIRST.index(error) if error in _GRAVEST_FIRST else len(_GRAVEST_FIRST)

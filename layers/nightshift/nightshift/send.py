@@ -1,0 +1,120 @@
+"""One chunk on its way: the intent first, then one POST, then what became of it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from nightshift.chunk import Builder, Chunk, Room
+from nightshift.claude import CREATE_TIMEOUT, KeyRefused, NotCreated, OutcomeUnknown, TooLarge
+from nightshift.deployment import Deployment
+from nightshift.empties import Empties
+from nightshift.errors import ClaudeRejected, ClaudeUnavailable
+from nightshift.ledger import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round
+from nightshift.observability import logger
+
+# A chunk must be sent while the create's own timeout still fits into the Lambda's life. Seconds.
+TIME_TO_SEND = CREATE_TIMEOUT + 60
+_LONGEST_BACKOFF = 900
+_REFUSALS_UNTIL_FAILURE = 100
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Builds and sends the next chunk of a round."""
+
+    stack: Deployment
+    night: Night
+    round: Round
+    execution: str
+
+    def build(self, room: Room, blocked: list[Batch]) -> Chunk:
+        """The chunk after what this round has sent. Keys of `blocked` batches are passed over."""
+        stack = self.stack
+        empties = Empties(stack.tickets, stack.ledger, self.night, self.execution)
+        builder = Builder(stack.task, stack.form, stack.settings.model, empties.add)
+        ids = stack.tickets.pending_ids(self._sent_up_to())
+        free = (i for i in ids if not any(b.first <= i <= b.last for b in blocked))
+        chunk = builder.build(stack.tickets.walk(free), room)
+        empties.flush()
+        return chunk
+
+    def create(self, chunk: Chunk) -> float:
+        """Write the intent and POST it once. Returns seconds to wait, 0 when it is open.
+
+        Raises:
+            Stale: this execution may not create (any more).
+            ApiKeyMissing, ClaudeRejected, ClaudeUnavailable: nothing was created.
+        """
+        stack = self.stack
+        stack.claude.key(False)  # no intent before there is a key to send it with
+        stack.ledger.remember_ids(self.night.run_id, chunk.long_ids)
+        batch = self._intent(chunk)
+        stack.ledger.intend(batch)
+        try:
+            created = stack.claude.create(chunk.body)
+        except OutcomeUnknown as unknown:
+            logger.warning("create: outcome unknown", record=batch.record, why=str(unknown))
+            return stack.settings.poll_seconds
+        except NotCreated as no:
+            return self._refused(batch, no)
+        except ClaudeRejected:
+            stack.ledger.void(batch, REJECTED)
+            raise
+        stack.ledger.open(batch, created.batch_id, created.created_at, proved=True)
+        logger.info("batch created", record=batch.record, batch_id=created.batch_id)
+        if not chunk.full:
+            stack.ledger.end_walk(self.night.run_id, self.round.number)
+        return 0
+
+    def _sent_up_to(self) -> str:
+        of_round = [b for b in self.night.batches if b.round == self.round.number]
+        return next((b.last for b in reversed(of_round) if b.state != "void"), "")
+
+    def _intent(self, chunk: Chunk) -> Batch:
+        return Batch(
+            run_id=self.night.run_id,
+            record=f"batch#{len(self.night.batches) + 1:04}",
+            token=chunk.token,
+            state="creating",
+            round=self.round.number,
+            execution=self.execution,
+            model=self.stack.settings.model,
+            first=chunk.first,
+            last=chunk.last,
+            requests=chunk.requests,
+            bound=chunk.bound,
+            intent_at=datetime.now(UTC),
+        )
+
+    def _refused(self, batch: Batch, no: NotCreated) -> float:
+        """Certainly nothing was created: when may the next intent try?"""
+        if isinstance(no, TooLarge) and batch.requests > 1:
+            self.stack.ledger.void(batch, TOO_LARGE)
+            return 0
+        self.stack.ledger.void(batch, REFUSED)
+        if isinstance(no, KeyRefused):
+            return self._after_refused_key()
+        if isinstance(no, TooLarge):
+            raise ClaudeRejected("Claude finds a single request too large: look at the task file.")
+        refusals = self._refusals_in_a_row() + 1
+        logger.warning("create: refused", why=str(no), refusals=refusals)
+        if refusals >= _REFUSALS_UNTIL_FAILURE:
+            raise ClaudeUnavailable(f"{no}, {refusals} times in a row. Start again when it is up.")
+        backoff = self.stack.settings.poll_seconds * 2.0 ** min(refusals - 1, 10)
+        return max(no.retry_after, min(_LONGEST_BACKOFF, backoff))
+
+    def _after_refused_key(self) -> float:
+        if self.stack.claude.renew_key():
+            return 0
+        secret = self.stack.settings.api_key_secret
+        raise ClaudeRejected(
+            "Claude does not accept the API key. Store a valid one with: aws secretsmanager "
+            f"put-secret-value --secret-id {secret} --secret-string sk-ant-... and start again."
+        )
+
+    def _refusals_in_a_row(self) -> int:
+        count = 0
+        for batch in reversed(self.night.batches):
+            if batch.refusal != REFUSED:
+                break
+            count += 1
+        return count

@@ -1,0 +1,239 @@
+"""Submit batches: decides what the night does next; one call creates at most one batch."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from nightshift import estimate, report
+from nightshift.adopt import resolve
+from nightshift.cancel import cancel
+from nightshift.chunk import Room
+from nightshift.deployment import Deployment
+from nightshift.events import SubmitCall
+from nightshift.ledger import TOO_LARGE, UNSEEN, Batch, Night, Round, Stale, Tally
+from nightshift.lock import Lock
+from nightshift.money import price_of
+from nightshift.report import Ending
+from nightshift.send import TIME_TO_SEND, Sender
+from nightshift.status import turn_seconds
+
+type Step = dict[str, Any]
+"""What the workflow does next: `next` is submit, wait or report, with what that needs."""
+
+
+def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) -> Step:
+    """One call of *Submit batches*. `time_left` gives the seconds that this call may still use.
+
+    Raises:
+        PriceUnknown: the model has no price, so its cost could not be bounded.
+        ClaudeRejected: asking again would not help; nothing was created.
+        ClaudeUnavailable: the provider refused for about a day.
+        ApiKeyMissing: there is something to send and no key.
+    """
+    price_of(stack.settings.model)
+    if call.input.dry_run:
+        return estimate.count(call, stack, time_left)
+    lock = stack.lock.take(call.execution, call.run_id)
+    if lock is None:
+        return _stand_back(call, stack)
+    if call.input.action == "cancel" and not lock.stop:
+        stack.lock.ask_to_stop()
+        lock = stack.lock.read()
+    try:
+        return _Turn(call, stack, lock, time_left).decide()
+    except Stale:
+        # The lock or a record moved on under this call: read everything again, decide anew.
+        return _again(call.run_id)
+
+
+def _stand_back(call: SubmitCall, stack: Deployment) -> Step:
+    """Another execution holds the lock: tell it to stop if that was asked, and end."""
+    status = "already_running"
+    if call.input.action == "cancel":
+        status = "canceled"
+        stack.lock.ask_to_stop()
+        for run_id in stack.lock.read().unfinished:
+            cancel(stack.ledger.night(run_id), stack)
+    night = stack.ledger.night(call.run_id)
+    pending = stack.tickets.count_pending()
+    flat = report.flat(night, Ending(status), pending, call.started_at)
+    return {"next": "report", "run_id": call.run_id, "report": flat, "tell": False}
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One call by the holder of the lock."""
+
+    call: SubmitCall
+    stack: Deployment
+    lock: Lock
+    time_left: Callable[[], float]
+
+    @property
+    def _me(self) -> str:
+        return self.call.execution
+
+    def decide(self) -> Step:
+        nights = [self.stack.ledger.night(run_id) for run_id in self._runs()]
+        if self.lock.stop:
+            canceled = [cancel(night, self.stack, self._me) for night in nights]
+            if any(canceled):
+                return _again(self.call.run_id)
+        for night in nights:
+            step = self._settle_creates(night, nights)
+            if step:
+                return step
+        *older, ours = nights
+        for night in older:
+            step = self._finish(night)
+            if step:
+                return step
+        blocked = [batch for night in nights for batch in night.in_state("open") if batch.aside_by]
+        return self._carry_on(ours, blocked)
+
+    def _runs(self) -> list[str]:
+        """Unfinished runs, the one that was asked for last."""
+        return [*sorted(self.lock.unfinished - {self.call.run_id}), self.call.run_id]
+
+    def _settle_creates(self, night: Night, nights: list[Night]) -> Step | None:
+        """Nothing is posted while the outcome of an earlier create is unknown."""
+        creating = night.in_state("creating")
+        if not creating:
+            return None
+        settled = [resolve(batch, nights, self.stack) for batch in creating]
+        if all(settled):
+            return _again(night.run_id)
+        return _wait(night.run_id, self.stack.settings.poll_seconds, more=True)
+
+    def _finish(self, night: Night) -> Step | None:
+        """A run that an earlier execution left unfinished comes first, for its own record."""
+        if night.working(self._me):
+            return self._wait(night)
+        if not night.in_state("open"):
+            self.stack.lock.finish(self._me, night.run_id)
+            flat = report.flat(night, self._ending(night, ""), 0, self.call.started_at)
+            self.stack.ledger.save_report(night.run_id, flat)
+        return None
+
+    def _carry_on(self, night: Night, blocked: list[Batch]) -> Step:
+        """The run that was asked for: wait, begin a round, send a chunk, or report."""
+        why_not = self._why_create_nothing(night)
+        if why_not is not None:
+            return self._wait_or_report(night, why_not)
+        if night.rounds and not night.rounds[-1].walked:
+            return self._send(night, night.rounds[-1], blocked)
+        if night.working(self._me):
+            return self._wait(night)
+        why_not = self._why_no_round(night)
+        if why_not is not None:
+            return self._report(night, why_not)
+        number = len(night.rounds) + 1
+        self.stack.ledger.begin_round(night.run_id, number, self._me)
+        return self._send(night, Round(number, self._me, walked=False), blocked)
+
+    def _why_create_nothing(self, night: Night) -> str | None:
+        if self.lock.stop:
+            return "canceled"
+        if self.call.input.action == "collect":
+            return "collect"
+        problem = report.problem(night, self._me)
+        if problem and problem["error"] == "ClaudeRejected":
+            return "rejected"
+        return None
+
+    def _why_no_round(self, night: Night) -> str | None:
+        """The reason for tickets that stay pending; empty when none do; None: begin a round."""
+        begun = sum(round_.execution == self._me for round_ in night.rounds)
+        if not begun:
+            return None
+        if not tickets_left(night):
+            return ""
+        if self.call.input.limit is not None:
+            return "limit"
+        return "rounds" if begun >= self.stack.settings.max_attempts else None
+
+    def _send(self, night: Night, round_: Round, blocked: list[Batch]) -> Step:
+        """The next chunk of this round, if one fits now."""
+        requests = self._requests_allowed(night, round_)
+        if requests < 1:
+            return self._wait_or_report(night, "limit")
+        room = Room(requests, self._usd_left(night), lambda: self.time_left() < TIME_TO_SEND)
+        sender = Sender(self.stack, night, round_, self._me)
+        chunk = sender.build(room, blocked)
+        with closing(chunk.body):
+            if chunk.requests:
+                wait = sender.create(chunk)
+                return _wait(night.run_id, wait, more=True) if wait else _again(night.run_id)
+        if chunk.full == "budget":
+            return self._wait_or_report(night, "budget", more=True)
+        if not chunk.full:
+            self.stack.ledger.end_walk(night.run_id, round_.number)
+        return _again(night.run_id)
+
+    def _requests_allowed(self, night: Night, round_: Round) -> int:
+        """The stack's bound, half of each batch that was too large in this round, and `limit`."""
+        sent = sum(b.requests for b in report.accepted(night) if b.execution == self._me)
+        refused = [
+            max(1, batch.requests // 2)
+            for batch in night.in_state("void")
+            if batch.round == round_.number and batch.refusal == TOO_LARGE
+        ]
+        limit = self.call.input.limit
+        limits = [] if limit is None else [limit - sent]
+        return min([self.stack.settings.max_requests_per_batch, *refused, *limits])
+
+    def _usd_left(self, night: Night) -> Decimal:
+        """An open batch counts at its upper bound, a closed one at its cost."""
+        budget = self.call.input.max_cost_usd or self.stack.settings.max_cost_usd
+        spent = sum((batch.cost for batch in night.in_state("closed")), Decimal(0))
+        return budget - spent - sum((b.bound for b in night.in_state("open")), Decimal(0))
+
+    def _wait_or_report(self, night: Night, reason: str, more: bool = False) -> Step:
+        if night.working(self._me):
+            return self._wait(night, more)
+        return self._report(night, reason)
+
+    def _wait(self, night: Night, more: bool = False) -> Step:
+        seconds = turn_seconds(night.working(self._me), self.stack.settings.poll_seconds)
+        return _wait(night.run_id, seconds, more)
+
+    def _report(self, night: Night, reason: str) -> Step:
+        """Nothing is open that this execution could finish: what did the run come to?"""
+        if not night.in_state("open"):
+            self.stack.lock.finish(self._me, night.run_id)
+        ending = self._ending(night, reason)
+        flat = report.flat(night, ending, self.stack.tickets.count_pending(), self.call.started_at)
+        problem = report.problem(night, self._me)
+        if ending.status != "nothing_to_do" or problem:
+            self.stack.ledger.save_report(night.run_id, flat)
+        step = {"next": "report", "run_id": night.run_id, "report": flat, "text": report.text(flat)}
+        return {**step, "tell": ending.status != "nothing_to_do", "problem": problem}
+
+    def _ending(self, night: Night, reason: str) -> Ending:
+        if reason == "canceled":
+            return Ending("canceled" if night.batches else "nothing_to_do")
+        if night.in_state("open"):
+            return Ending("partial", "set_aside")
+        left = reason in ("budget", "limit", "rejected") or tickets_left(night)
+        if left and (reason or night.run_id != self.call.run_id):
+            return Ending("partial", reason or "interrupted")
+        return Ending("complete" if report.worked(night, self._me) else "nothing_to_do")
+
+
+def tickets_left(night: Night) -> int:
+    """Tickets of the last round that still ask for a category although the run took them on."""
+    last = [batch for batch in night.batches if batch.round == len(night.rounds)]
+    sent = [batch.record for batch in last if batch.state != "void"]
+    # A batch that turned out not to be ours after others were sent: nobody has asked its tickets.
+    skipped = [b for b in last if b.refusal == UNSEEN and any(b.record < later for later in sent)]
+    return sum((b.tally for b in last), Tally()).left + sum(b.requests for b in skipped)
+
+
+def _again(run_id: str) -> Step:
+    return {"next": "submit", "run_id": run_id}
+
+
+def _wait(run_id: str, seconds: float, more: bool) -> Step:
+    return {"next": "wait", "run_id": run_id, "wait_seconds": int(seconds), "more": more}

@@ -1,0 +1,109 @@
+"""The task: a ticket in, a request out; an answer in, a category out. Pure."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nightshift.errors import SettingsInvalid
+from nightshift.money import alias
+from nightshift.text import cut, is_blank, plain
+
+TASK_FILE = Path(__file__).with_name("task.toml")
+_TAG_START = re.compile(r"<(?=\s*/?\s*[a-z])", re.IGNORECASE)
+# What a request costs beyond its own text: roles, separators. Generous on purpose.
+_FRAME_TOKENS = 64
+
+
+class Task(BaseModel):
+    """What the task file says, checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    categories: tuple[str, ...] = Field(min_length=1)
+    max_tokens: int = Field(ge=1)
+    system: str = Field(min_length=1)
+    message: str = Field(pattern=r"\{subject\}[\s\S]*\{body\}")
+    subject_characters: int = Field(ge=1)
+    body_characters: int = Field(ge=1)
+    models: dict[str, dict[str, Any]] = {}
+
+    def message_for(self, subject: str, body: str) -> str | None:
+        """The user message of a ticket, or None where a reader would see no text at all."""
+        subject, body = plain(subject), plain(body)
+        if is_blank(subject) and is_blank(body):
+            return None
+        return self.message.strip().format(
+            subject=self._harmless(cut(subject, self.subject_characters)),
+            body=self._harmless(cut(body, self.body_characters)),
+        )
+
+    def category_in(self, answer: str) -> str | None:
+        """The category that an answer names; white space, case and a final dot are forgiven."""
+        said = answer.strip().removesuffix(".").rstrip().casefold()
+        return next((name for name in self.categories if name.casefold() == said), None)
+
+    @staticmethod
+    def _harmless(text: str) -> str:
+        """A ticket that spells our closing tag must not seem to end there."""
+        return _TAG_START.sub("\u2039", text)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The constant part of every request of one model, encoded once."""
+
+    head: bytes
+    tail: bytes
+    fixed_bytes: int
+    max_tokens: int
+
+    def line(self, custom_id: str, message: str) -> bytes:
+        """One element of a batch's `requests`, as JSON."""
+        return b"".join(
+            (b'{"custom_id":', orjson.dumps(custom_id), self.head, orjson.dumps(message), self.tail)
+        )
+
+    def most_input_tokens(self, message: str) -> int:
+        """More tokens than this request can have: a token is at least one byte of UTF-8."""
+        return self.fixed_bytes + len(message.encode()) + _FRAME_TOKENS
+
+    def likely_input_tokens(self, message: str) -> int:
+        """About as many tokens as it will have: four ASCII characters each, or one other."""
+        wide = len(message) - len(message.encode("ascii", "ignore"))
+        return (self.fixed_bytes + len(message) - wide) // 4 + wide + 8
+
+
+def form_for(task: Task, model: str) -> Form:
+    """The request of this task, right for a model: the same params object for every ticket."""
+    params = {
+        "model": model,
+        "max_tokens": task.max_tokens,
+        "system": task.system.strip(),
+        **task.models.get(alias(model), {}),
+        "messages": [{"role": "user", "content": ""}],
+    }
+    head, tail = orjson.dumps({"params": params})[1:].rsplit(b'""', 1)
+    fixed = len(params["system"].encode())
+    return Form(b"," + head, tail, fixed, task.max_tokens)
+
+
+@cache
+def task() -> Task:
+    """The task of this deployment, read once.
+
+    Raises:
+        SettingsInvalid: the task file is malformed; the message names the keys.
+    """
+    try:
+        return Task.model_validate(tomllib.loads(TASK_FILE.read_text(encoding="utf-8")))
+    except ValidationError as invalid:
+        problems = "; ".join(f"{error['loc'][0]}: {error['msg']}" for error in invalid.errors())
+        raise SettingsInvalid(f"Task file {TASK_FILE.name}: {problems}") from None
+    except tomllib.TOMLDecodeError as malformed:
+        raise SettingsInvalid(f"Task file {TASK_FILE.name}: {malformed}") from None

@@ -1,0 +1,150 @@
+"""The local AWS: MiniStack, mended where AWS answers differently.
+
+Run as ``python -m tests.local_cloud.ministack``, configured by MiniStack's environment variables.
+It must lead its own process group: it ends when its standard input does, however the process at
+the other end came to die, and takes the processes that run the functions along.
+"""
+
+import hashlib
+import io
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import venv
+import zipfile
+from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ministack.app import main
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+from ministack.services.cloudformation import provisioners
+
+MENDED_VERSION = "1.5.33"
+
+# What AWS puts beside the standard library; all else must come from the layers.
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (2026-11)
+AWS_SDK = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+
+RAISED = "__handler_raised__"
+REPORT_OF_MINISTACK = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
+REPORT_OF_AWS = (
+    f'{{"status": "ok", "result": {{"{RAISED}": {{"errorMessage": str(e), '
+    '"errorType": type(e).__name__, "stackTrace": traceback.format_tb(e.__traceback__)}}}'
+)
+
+
+def report_errors_as_aws_does() -> None:
+    """Give Step Functions the name of what ended a function, and let the worker live on.
+
+    MiniStack names every failure ``Runtime.HandlerError`` and ends the worker. AWS names the class
+    of the exception, or ``Runtime.ExitError`` for a runtime that died.
+    """
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    assert script.count(REPORT_OF_MINISTACK) == 1, "MiniStack's worker reports errors otherwise"
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(REPORT_OF_MINISTACK, REPORT_OF_AWS)
+    execute: Callable[..., dict[str, Any]] = lambda_svc._execute_function_warm
+    assert "Runtime.HandlerError" in execute.__code__.co_consts, "MiniStack names errors otherwise"
+
+    def execute_as_aws_does(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+        result = execute(func, event, request_id)
+        body = result.get("body")
+        if not isinstance(body, dict):
+            return result
+        if RAISED in body:
+            error = {**body[RAISED], "requestId": request_id}
+        elif body.get("errorType") == "Runtime.HandlerError":
+            message = f"RequestId: {request_id} Error: Runtime exited"
+            error = {"errorMessage": message, "errorType": "Runtime.ExitError"}
+        else:
+            return result
+        headline = f"[ERROR] {error['errorType']}: {error['errorMessage']}"
+        log = "\n".join([result.get("log", ""), headline, *error.get("stackTrace", [])])
+        return {"body": error, "error": True, "log": log.strip()}
+
+    lambda_svc._execute_function_warm = execute_as_aws_does
+
+
+def read_state_machines_as_yaml() -> None:
+    """CloudFormation takes a state machine's definition file as JSON or YAML; MiniStack as JSON."""
+    definition_of: Callable[[dict[str, Any]], str] = provisioners._sfn_definition
+    assert "yaml" not in definition_of.__code__.co_names, "MiniStack reads YAML itself by now"
+
+    def definition_as_json(properties: dict[str, Any]) -> str:
+        return json.dumps(yaml.safe_load(definition_of(properties)))
+
+    provisioners._sfn_definition = definition_as_json
+
+
+def run_functions_without_our_packages(directory: Path) -> None:
+    """Run the functions under this Python with the AWS SDK and nothing else beside their layers."""
+    venv.create(directory, symlinks=True)
+    python = directory / "bin" / "python"
+    [site_packages] = directory.glob("lib/python*/site-packages")
+    for package in AWS_SDK:
+        spec = find_spec(package)
+        assert spec is not None, f"{package} is missing from the development environment"
+        origin = Path(str(spec.origin))
+        source = origin.parent if origin.name == "__init__.py" else origin
+        (site_packages / source.name).symlink_to(source)
+    detect = lambda_runtime._detect_runtime_binary
+    assert detect("python3.13")[0] == sys.executable, "MiniStack chooses the interpreter otherwise"
+
+    def detect_ours(runtime: str) -> tuple[str, str]:
+        _, script = detect(runtime)
+        return str(python), script
+
+    lambda_runtime._detect_runtime_binary = detect_ours
+
+
+def share_unpacked_layers(directory: Path) -> None:
+    """Unpack each layer once: MiniStack does it for every worker, which takes seconds each."""
+    spawn = lambda_runtime.Worker._spawn
+    assert "_LAMBDA_LAYERS_DIRS" in spawn.__code__.co_consts, "MiniStack finds layers otherwise"
+    lock = threading.Lock()
+
+    def unpacked(layer: dict[str, Any]) -> str:
+        content = lambda_svc._resolve_layer_zip(layer)
+        target = directory / hashlib.sha256(content).hexdigest()
+        with lock:
+            if not target.exists():
+                zipfile.ZipFile(io.BytesIO(content)).extractall(target)
+        return str(target)
+
+    def spawn_on_shared_layers(worker: lambda_runtime.Worker) -> None:
+        config = worker.config
+        if layers := config.get("Layers"):
+            variables = dict(config.get("Environment", {}).get("Variables", {}))
+            variables["_LAMBDA_LAYERS_DIRS"] = os.pathsep.join(map(unpacked, layers))
+            worker.config = {**config, "Layers": [], "Environment": {"Variables": variables}}
+        spawn(worker)
+
+    lambda_runtime.Worker._spawn = spawn_on_shared_layers
+
+
+def die_with_parent() -> None:
+    """Kill this process group as soon as standard input ends."""
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    assert os.getpgrp() == os.getpid(), "start it in a process group of its own"
+    assert version("ministack") == MENDED_VERSION, "look at the mends before changing the version"
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    report_errors_as_aws_does()
+    read_state_machines_as_yaml()
+    scratch = Path(tempfile.mkdtemp(prefix="lambda-"))
+    run_functions_without_our_packages(scratch / "python")
+    share_unpacked_layers(scratch / "layers")
+    try:
+        main()
+    finally:
+        os.killpg(0, signal.SIGKILL)

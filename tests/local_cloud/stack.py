@@ -1,0 +1,108 @@
+"""The project's stack in the local cloud: the same `sam build` and `sam deploy` as on AWS."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tests.local_cloud.cloud import REPOSITORY, LocalCloud, LocalCloudFailed
+
+SAM = str(Path(sys.executable).with_name("sam"))
+
+# What goes into a build.
+SOURCES = ("template.yaml", "*.asl.yaml", "functions", "layers", "requirements*", ".python-version")
+DIGEST_FILE = "sources.sha256"
+
+DEPLOY_SETTINGS = """\
+version = 0.1
+
+[default.deploy.parameters]
+resolve_s3 = true
+capabilities = "CAPABILITY_IAM"
+confirm_changeset = false
+fail_on_empty_changeset = false
+"""
+
+
+def build(cloud: LocalCloud, project: Path = REPOSITORY) -> Path:
+    """Run `sam build` unless its sources are what they were last time.
+
+    Returns the built template. Raises LocalCloudFailed with SAM's output.
+    """
+    build_directory = project / ".aws-sam" / "build"
+    built = build_directory / "template.yaml"
+    digest_file = build_directory / DIGEST_FILE
+    digest = _digest(project)
+    if built.exists() and digest_file.exists() and digest_file.read_text() == digest:
+        return built
+    _sam(cloud, project, "build", "--cached", "--parallel", "--config-file", _sam_config(cloud))
+    digest_file.write_text(digest)
+    return built
+
+
+def deploy(
+    cloud: LocalCloud, stack_name: str, template: Path, parameters: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Deploy a built template and return the stack's outputs.
+
+    Raises LocalCloudFailed with SAM's output.
+    """
+    arguments = ["--config-file", _sam_config(cloud), "--template-file", str(template)]
+    if parameters:
+        parameter_file = cloud.directory / "parameters.yaml"  # JSON is YAML; SAM takes no .json
+        parameter_file.write_text(json.dumps(dict(parameters)))
+        arguments += ["--parameter-overrides", f"file://{parameter_file}"]
+    _sam(cloud, template.parent, "deploy", "--stack-name", stack_name, *arguments)
+    [stack] = cloud.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def allow_local_partiql(cloud: LocalCloud, role_name: str) -> None:
+    """Let a role run PartiQL batches, which MiniStack checks under a name that AWS does not have.
+
+    AWS checks `dynamodb:PartiQLUpdate` on the table, and the template grants that.
+    """
+    statement = {"Effect": "Allow", "Action": "dynamodb:BatchExecuteStatement", "Resource": "*"}
+    cloud.client("iam").put_role_policy(
+        RoleName=role_name,
+        PolicyName="local-partiql",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
+
+def _sam(cloud: LocalCloud, project: Path, *arguments: str) -> None:
+    finished = subprocess.run(
+        [SAM, *arguments],
+        check=False,
+        cwd=project,
+        env=cloud.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if finished.returncode != 0:
+        raise LocalCloudFailed(f"sam {arguments[0]} failed:\n{finished.stdout}")
+
+
+def _sam_config(cloud: LocalCloud) -> str:
+    path = cloud.directory / "samconfig.toml"
+    path.write_text(DEPLOY_SETTINGS)
+    return str(path)
+
+
+def _digest(project: Path) -> str:
+    digest = hashlib.sha256()
+    for path in _source_files(project):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(project)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def _source_files(project: Path) -> Iterator[Path]:
+    for pattern in SOURCES:
+        for source in sorted(project.glob(pattern)):
+            files = sorted(source.rglob("*")) if source.is_dir() else [source]
+            yield from (f for f in files if f.is_file() and f.parent.name != "__pycache__")
