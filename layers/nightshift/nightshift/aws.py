@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -51,8 +51,8 @@ def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    values = {name: _deserialize(value) for name, value in item.items()}
-    return {n: bytes(v) if isinstance(v, Binary) else v for n, v in values.items()}
+    """DynamoDB's spelling as Python values; numbers are exact decimals."""
+    return {n: v["B"] if "B" in v else _deserialize(v) for n, v in item.items()}
 
 
 def error_code(error: ClientError) -> str:

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import batched
+from time import monotonic
 from typing import Any
 
 from nightshift import results
@@ -18,7 +19,7 @@ from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from nightshift.events import CollectCall
 from nightshift.ledger import Batch, Stale, Tally
 from nightshift.money import batch_cost
-from nightshift.observability import count, logger
+from nightshift.observability import count_tickets, logger
 from nightshift.results import Line
 from nightshift.status import miss
 from nightshift.tickets import KEYS_PER_READ
@@ -27,7 +28,8 @@ READINGS = 3
 _THREADS = 8
 # Groups of lines under way at once: enough to keep the threads busy, few enough to stay flat.
 _UNDER_WAY = 2 * _THREADS
-_GROUPS_PER_CHECKPOINT = 20
+# Also how soon a call notices that another one has closed its batch.
+_SECONDS_PER_CHECKPOINT = 2
 _TIME_TO_SAVE = 60
 
 type Progress = dict[str, Any]
@@ -41,21 +43,29 @@ def collect(call: CollectCall, stack: Deployment, time_left: Callable[[], float]
         ClaudeUnavailable: the results broke off; call again, what is done stays done.
         TableRefused: the ticket table takes no writes.
     """
-    batch = stack.ledger.batch(call.run_id, call.record)
     try:
-        if batch.state == "open":
-            more = _Collection(batch, call.execution, stack, time_left).advance()
-            if more:
-                return {"next": "more", "record": call.record}
-            batch = stack.ledger.batch(call.run_id, call.record)
-    except BatchNotFound:
-        miss(stack.ledger, batch, call.execution)
+        more = _advance(call, stack, time_left)
     except Stale:
+        # Another call has closed it: a function outlives its execution when that is stopped.
         logger.warning("another call has moved this batch on", record=call.record)
+        more = False
+    return {"next": "more" if more else "done", "record": call.record}
+
+
+def _advance(call: CollectCall, stack: Deployment, time_left: Callable[[], float]) -> bool:
+    """Read what is left of an open batch, delete a closed one; True if the time ran out."""
+    batch = stack.ledger.batch(call.run_id, call.record)
+    if batch.state == "open":
+        try:
+            if _Collection(batch, call.execution, stack, time_left).advance():
+                return True
+        except BatchNotFound:
+            miss(stack.ledger, batch, call.execution)
+        batch = stack.ledger.batch(call.run_id, call.record)
     if batch.undeleted:
         stack.claude.delete(str(batch.batch_id))
         stack.ledger.mark_deleted(batch)
-    return {"next": "done", "record": call.record}
+    return False
 
 
 @dataclass
@@ -148,16 +158,16 @@ class _Collection:
         """Stream the results into the table; False if the time ran out first."""
         applier = Applier(self.stack.tickets, self.stack.ledger, self.batch.run_id, rules)
         under_way: deque[Future[Applied]] = deque()
-        groups = 0
         finished = True
+        saved_at = monotonic()
         with ThreadPoolExecutor(_THREADS) as pool:
             for lines in batched(self._new_lines(), KEYS_PER_READ, strict=False):
                 under_way.append(pool.submit(applier.apply, lines))
                 if len(under_way) >= _UNDER_WAY:
                     self._account(under_way.popleft().result())
-                    groups += 1
-                    if groups % _GROUPS_PER_CHECKPOINT == 0:
-                        self._checkpoint()
+                if monotonic() - saved_at > _SECONDS_PER_CHECKPOINT:
+                    self._checkpoint()
+                    saved_at = monotonic()
                 if self.time_left() < _TIME_TO_SAVE:
                     finished = False
                     break
@@ -199,7 +209,7 @@ class _Collection:
                 "Mend the account, the key, the model or the task file, then start again."
             )
         self.stack.ledger.close(self.batch, self.execution, problem)
-        count(self.batch.tally)
+        count_tickets(self.batch.tally)
 
     def _close_as_disputed(self, provider: ProviderBatch) -> None:
         """What it answered stays, what it did not answer is requeued, and it is kept there."""
@@ -211,7 +221,7 @@ class _Collection:
         )
         self.batch = replace(self._requeue_unanswered(), disputed=True)
         self.stack.ledger.close(self.batch, self.execution, problem)
-        count(self.batch.tally)
+        count_tickets(self.batch.tally)
 
     def _close_as_gone(self) -> None:
         problem = (
@@ -220,7 +230,7 @@ class _Collection:
         )
         self.batch = self._requeue_unanswered()
         self.stack.ledger.close(self.batch, self.execution, problem)
-        count(self.batch.tally)
+        count_tickets(self.batch.tally)
 
     def _requeue_unanswered(self) -> Batch:
         unanswered = self.batch.requests - self.batch.tally.accounted

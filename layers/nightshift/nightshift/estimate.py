@@ -34,6 +34,8 @@ def count(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) -
         tickets += 1
         empty += message is None
         tokens += 0 if message is None else stack.form.likely_input_tokens(message)
+        if tickets - empty == call.input.limit:
+            break
         if time_left() < _TIME_TO_ANSWER:
             so_far = Estimate(after=after, tickets=tickets, empty=empty, input_tokens=tokens)
             step = {"next": "submit", "run_id": call.run_id}

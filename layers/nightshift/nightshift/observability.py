@@ -1,7 +1,10 @@
 """Logs and metrics: ids and counts, never ticket text."""
 
 import logging
+import warnings
+from collections.abc import Mapping
 from os import environ
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -11,6 +14,8 @@ from nightshift.ledger import Tally
 # At DEBUG the SDK writes whole request bodies into the log (anthropic 2.12.0, 2026-11).
 for noisy in ("anthropic", "httpx2", "httpcore2", "botocore", "boto3"):
     logging.getLogger(noisy).setLevel(logging.WARNING)
+# Most calls have nothing to count, and powertools would say so each time.
+warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 logger = Logger(service="nightshift")
 metrics = Metrics(namespace="Nightshift", service="nightshift")
@@ -18,9 +23,17 @@ metrics = Metrics(namespace="Nightshift", service="nightshift")
 metrics.set_default_dimensions(stack=environ.get("STACK_NAME", "none"))
 
 
-def count(tally: Tally) -> None:
+def count_tickets(tally: Tally) -> None:
     """What became of one batch's tickets, as metrics."""
     metrics.add_metric("TicketsClassified", MetricUnit.Count, tally.classified)
     metrics.add_metric("TicketsFailed", MetricUnit.Count, tally.failed)
     metrics.add_metric("TicketsRequeued", MetricUnit.Count, tally.requeued)
     metrics.add_metric("TicketsSuperseded", MetricUnit.Count, tally.superseded)
+
+
+def count_night(report: Mapping[str, Any]) -> None:
+    """One finished night, as metrics. USD have no unit of their own in CloudWatch."""
+    metrics.add_metric("NightsFinished", MetricUnit.Count, 1)
+    metrics.add_metric("TicketsPending", MetricUnit.Count, report["pending"])
+    metrics.add_metric("CostUsd", MetricUnit.NoUnit, report["cost_usd"])
+    metrics.add_metric("SavedUsd", MetricUnit.NoUnit, report["saved_usd"])

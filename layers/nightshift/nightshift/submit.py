@@ -15,6 +15,7 @@ from nightshift.events import SubmitCall
 from nightshift.ledger import TOO_LARGE, UNSEEN, Batch, Night, Round, Stale, Tally
 from nightshift.lock import Lock
 from nightshift.money import price_of
+from nightshift.observability import count_night
 from nightshift.report import Ending
 from nightshift.send import TIME_TO_SEND, Sender
 from nightshift.status import turn_seconds
@@ -206,6 +207,7 @@ class _Turn:
         ending = self._ending(night, reason)
         flat = report.flat(night, ending, self.stack.tickets.count_pending(), self.call.started_at)
         problem = report.problem(night, self._me)
+        count_night(flat)
         if ending.status != "nothing_to_do" or problem:
             self.stack.ledger.save_report(night.run_id, flat)
         step = {"next": "report", "run_id": night.run_id, "report": flat, "text": report.text(flat)}
