@@ -67,7 +67,7 @@ def info(model: Model) -> dict[str, Any]:
     """A ModelInfo of the Models API (SDK 2.12.0, types/model_info.py)."""
     yes, no = {"supported": True}, {"supported": False}
     adaptive = {"supported": model.takes_adaptive_thinking}
-    levels = {level: adaptive for level in ("low", "medium", "high", "max", "xhigh")}
+    levels = dict.fromkeys(("low", "medium", "high", "max", "xhigh"), adaptive)
     thinking = {
         "adaptive": adaptive,
         "between_tools": no,
