@@ -18,7 +18,7 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".csv")
 TEXTS = ("subject", "body", "created_at")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LONGEST_ID = 1_024  # bytes: DynamoDB's limit for a sort key, which the id is in the index
-# DynamoDB takes 400 KB an item, names and values (2026-11); 4 KB are left for what is written later.
+# DynamoDB takes 400 KB an item, names included (2026-11); 4 KB are for what the night adds.
 LARGEST_ITEM = 396 * 1_024
 CUT_BODY = 300 * 1_024
 
@@ -54,9 +54,10 @@ def check(path: Path | None) -> Findings:
     if not findings.bad_lines:
         raise UnusableFile(f"{path} holds no tickets.")
     line, reason = findings.bad_lines[0]
+    others = len(findings.bad_lines) - 1
     raise UnusableFile(
-        f"{path} holds no ticket that can be loaded: "
-        f"{len(findings.bad_lines):,} bad lines, the first is line {line}: {reason}."
+        f"{path} holds no ticket that can be loaded. Line {line}: {reason}"
+        + (f" (and {others:,} more bad lines)." if others else ".")
     )
 
 
@@ -68,29 +69,26 @@ def read(path: Path | None, findings: Findings) -> Iterator[Ticket]:
     seen: dict[str, int] = {}
     for line, fields in _lines(path):
         try:
-            if isinstance(fields, BadLine):
-                raise fields
             ticket = _ticket(fields)
-            first = seen.setdefault(ticket["ticket_id"], line)
-            if first != line:
-                raise BadLine(f"the same id as line {first}")
-            if _fit(ticket):
-                findings.cut.append(ticket["ticket_id"])
+            was_cut = _fit(ticket)
+            _claim(ticket["ticket_id"], line, seen)
         except BadLine as bad:
             findings.bad_lines.append((line, str(bad)))
-        else:
-            findings.tickets += 1
-            yield ticket
+            continue
+        findings.tickets += 1
+        if was_cut:
+            findings.cut.append(ticket["ticket_id"])
+        yield ticket
 
 
 def _lines(path: Path | None) -> Iterator[tuple[int, Any]]:
     if path is None:
         return enumerate(sample.tickets(), start=1)
     name = path.name.lower()
-    if not name.endswith(SUFFIXES):
-        raise UnusableFile(f"{path} is none of {', '.join(SUFFIXES)}.")
     if path.is_dir():
         raise UnusableFile(f"{path} is a directory, not a file of tickets.")
+    if not name.endswith(SUFFIXES):
+        raise UnusableFile(f"{path} is none of {', '.join(SUFFIXES)}: its name says what it is.")
     return _guarded(path, _csv if name.endswith(".csv") else _jsonl)
 
 
@@ -116,11 +114,12 @@ def _readable(file: Iterable[bytes]) -> Iterator[tuple[int, bytes | BadLine]]:
     """Numbered lines, up to where a compressed file is cut or damaged."""
     number = 0
     try:
-        for number, line in enumerate(file, start=1):  # noqa: B007
+        for number, line in enumerate(file, start=1):
             yield number, line
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        what = "cut off" if isinstance(error, EOFError) else "damaged, or no gzip file"
-        yield number + 1, BadLine(f"the file is {what} here; nothing after it was read")
+        cut_off = isinstance(error, EOFError)
+        what = "the gzip file is cut off here" if cut_off else "not gzip, or damaged here"
+        yield number + 1, BadLine(f"{what}: nothing after it was read")
 
 
 def _json(content: bytes) -> Any:
@@ -140,8 +139,9 @@ def _csv(path: Path) -> Iterator[tuple[int, Any]]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         header = file.readline()
         delimiter = max(",;\t", key=header.count)
-        names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
-        if header.strip() and not {"ticket_id", "id"} & set(names):
+        [titles] = csv.reader([header or "id"], delimiter=delimiter)
+        names = [title.strip().lower() for title in titles]
+        if not {"ticket_id", "id"} & set(names):
             raise UnusableFile(f"{path} has no column ticket_id or id in its first line.")
         rows = csv.reader(file, delimiter=delimiter, strict=True)
         while True:
@@ -151,7 +151,9 @@ def _csv(path: Path) -> Iterator[tuple[int, Any]]:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield number, BadLine(f"not CSV ({error})")
+                last = rows.line_num + 1
+                more = f", lost with all up to line {last}" if last > number else ""
+                yield number, BadLine(f"not CSV ({error}){more}")
                 continue
             if len(row) > len(names):
                 yield number, BadLine(f"{len(row)} values for {len(names)} columns")
@@ -161,6 +163,8 @@ def _csv(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _ticket(fields: Any) -> Ticket:
+    if isinstance(fields, BadLine):
+        raise fields
     if not isinstance(fields, dict):
         raise BadLine("not a JSON object")
     ticket = {"ticket_id": _id(fields)}
@@ -173,6 +177,12 @@ def _ticket(fields: Any) -> Ticket:
         _bytes(value)
         ticket[name] = value
     return ticket
+
+
+def _claim(ticket_id: str, line: int, seen: dict[str, int]) -> None:
+    first = seen.setdefault(ticket_id, line)
+    if first != line:
+        raise BadLine(f"the same id as line {first}")
 
 
 def _id(fields: dict[str, Any]) -> str:

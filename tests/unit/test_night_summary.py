@@ -1,0 +1,143 @@
+"""The summary of a night: it tells the truth, and fits on narrow screens."""
+
+import io
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from tests.night.keep import FILES, Tickets
+from tests.night.summary import Night, summary
+from tests.night.tickets import Findings
+
+OUTPUT: dict[str, Any] = {
+    "run_id": "2026-11-22",
+    "status": "complete",
+    "batches": 5,
+    "submitted": 48_001,
+    "classified": 47_950,
+    "superseded": 0,
+    "requeued": 4,
+    "failed": 50,
+    "empty": 3,
+    "pending": 0,
+    "input_tokens": 12_798_362,
+    "output_tokens": 245_440,
+    "cost_usd": 7.0127,
+    "realtime_cost_usd": 14.0254,
+    "saved_usd": 7.0127,
+    "duration_seconds": 71,
+}
+WIDTHS = pytest.mark.parametrize("width", [60, 80, 120])
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    categories = Counter(technical=20_000, billing=15_000, account=8_000, feedback=4_900, other=50)
+    failed = {
+        "empty_ticket: the ticket has no text in subject or body.": ["T-1", "T-2", "T-3"],
+        "unusable_answer: 3 answers were none of the categories.": [f"R-{n}" for n in range(46)],
+        "invalid_request_error: prompt is too long.": ["長" * 341 + "[bold]\x1b[2J"],
+    }
+    findings = Findings(48_000, [(7, "not JSON"), (9, "no ticket_id")], ["cut-1"])
+    tickets = Tickets(categories, failed)
+    return Night(OUTPUT, tickets, findings, "claude-haiku-4-5", real=False, directory=tmp_path)
+
+
+def shown(night: Night, width: int = 100) -> str:
+    screen = io.StringIO()
+    Console(file=screen, width=width, highlight=False).print(summary(night))
+    return screen.getvalue()
+
+
+@WIDTHS
+def test_no_line_is_broken_or_cut(night: Night, width: int) -> None:
+    lines = shown(night, width).splitlines()
+
+    assert max(map(cell_len, lines)) <= width
+    rows = {" ".join(line.split()[:4]) for line in lines}
+    for row in (
+        "technical 20,000 42%",
+        "submitted 48,001 requests, in",
+        "tokens 12,798,362 in, 245,440",
+        "cost $7.01 for claude-haiku-4-5",
+        "in real time $14.03",
+        "a year $2,559.64 saved,",
+        "tickets.csv every ticket with",
+    ):
+        assert any(seen.startswith(row) for seen in rows), row
+
+
+@WIDTHS
+def test_a_failure_is_shown_with_its_reason_and_some_tickets(night: Night, width: int) -> None:
+    text = " ".join(shown(night, width).split())
+
+    assert "3 empty_ticket: the ticket has no text in subject or body. T-1, T-2, T-3" in text
+    assert "46 unusable_answer: 3 answers were none of the categories. R-0, R-1, R-2" in text
+    assert "and 43 more" in text
+
+
+def test_a_strange_id_neither_fills_the_screen_nor_rules_it(night: Night) -> None:
+    text = shown(night)
+
+    assert 5 < text.count("長") < 20
+    assert "\x1b" not in text
+
+
+def test_the_longest_bar_belongs_to_the_largest_category(night: Night) -> None:
+    bars = {line.split()[0]: line.count("█") for line in shown(night).splitlines() if "█" in line}
+
+    assert bars["technical"] > bars["billing"] > bars["account"] > bars["feedback"]
+
+
+def test_what_was_wrong_with_the_file_is_told(night: Night) -> None:
+    text = shown(night)
+
+    assert "2 lines were left out: see bad-lines.txt below." in text
+    assert "body cut to 300 KB: cut-1" in text
+
+
+def test_the_stand_in_says_that_it_is_one_and_claude_does_not(night: Night) -> None:
+    assert "not by Claude" in shown(night)
+    assert "Nothing was charged" in shown(night)
+
+    real = shown(replace(night, real=True))
+
+    assert "stand-in" not in real
+    assert "Nothing was charged" not in real
+
+
+def test_a_night_with_failed_tickets_is_good(night: Night) -> None:
+    assert night.complaints() == []
+    assert "A good night: 47,950 of 48,000 tickets have a category." in shown(night)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"status": "partial", "reason": "budget"}, "The run ended as partial (budget)."),
+        ({"classified": 47_949}, "The books do not balance: 48,001 requests, 48,000 ends."),
+        ({"pending": 2}, "2 tickets are pending."),
+    ],
+)
+def test_a_night_that_was_not_good_says_why(
+    night: Night, changes: dict[str, Any], complaint: str
+) -> None:
+    bad = replace(night, output=OUTPUT | changes)
+
+    assert bad.complaints() == [complaint]
+    assert complaint in shown(bad)
+    assert "good night" not in shown(bad)
+
+
+def test_a_ticket_that_the_table_lost_is_noticed(night: Night) -> None:
+    lost = replace(night, findings=Findings(48_001))
+
+    assert lost.complaints() == ["48,001 tickets went in, 48,000 came out."]
