@@ -5,6 +5,7 @@ It must lead its own process group: it ends when its standard input does, howeve
 the other end came to die, and takes the processes that run the functions along.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -16,6 +17,7 @@ import threading
 import venv
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +26,7 @@ from typing import Any
 import yaml
 from ministack.app import main
 from ministack.core import lambda_runtime
-from ministack.services import lambda_svc
+from ministack.services import dynamodb, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 MENDED_VERSION = "1.5.33"
@@ -105,9 +107,10 @@ def run_functions_without_our_packages(directory: Path) -> None:
 
 
 def share_unpacked_layers(directory: Path) -> None:
-    """Unpack each layer once: MiniStack does it for every worker, which takes seconds each."""
+    """Unpack each layer once and for all: MiniStack does it for every worker, in seconds each."""
     spawn = lambda_runtime.Worker._spawn
     assert "_LAMBDA_LAYERS_DIRS" in spawn.__code__.co_consts, "MiniStack finds layers otherwise"
+    directory.mkdir(parents=True, exist_ok=True)
     lock = threading.Lock()
 
     def unpacked(layer: dict[str, Any]) -> str:
@@ -115,7 +118,12 @@ def share_unpacked_layers(directory: Path) -> None:
         target = directory / hashlib.sha256(content).hexdigest()
         with lock:
             if not target.exists():
-                zipfile.ZipFile(io.BytesIO(content)).extractall(target)
+                with tempfile.TemporaryDirectory(dir=directory) as unfinished:
+                    zipfile.ZipFile(io.BytesIO(content)).extractall(unfinished)
+                    # Another cloud may be as far: whoever comes second keeps the first one's.
+                    with suppress(OSError):
+                        Path(unfinished).rename(target)
+                    Path(unfinished).mkdir(exist_ok=True)
         return str(target)
 
     def spawn_on_shared_layers(worker: lambda_runtime.Worker) -> None:
@@ -127,6 +135,13 @@ def share_unpacked_layers(directory: Path) -> None:
         spawn(worker)
 
     lambda_runtime.Worker._spawn = spawn_on_shared_layers
+
+
+def check_each_expression_once() -> None:
+    """MiniStack parses a condition again for every item of a page, which takes most of a query."""
+    check = dynamodb._condition_syntax_error
+    assert not hasattr(check, "cache_info"), "MiniStack remembers by itself by now"
+    dynamodb._condition_syntax_error = functools.lru_cache(check)
 
 
 def die_with_parent() -> None:
@@ -143,7 +158,8 @@ if __name__ == "__main__":
     read_state_machines_as_yaml()
     scratch = Path(tempfile.mkdtemp(prefix="lambda-"))
     run_functions_without_our_packages(scratch / "python")
-    share_unpacked_layers(scratch / "layers")
+    share_unpacked_layers(Path(__file__).parents[2] / ".build" / "layers")
+    check_each_expression_once()
     try:
         main()
     finally:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -73,18 +75,24 @@ def allow_local_partiql(cloud: LocalCloud, role_name: str) -> None:
 
 
 def _sam(cloud: LocalCloud, project: Path, *arguments: str) -> None:
-    finished = subprocess.run(
+    sam = subprocess.Popen(
         [SAM, *arguments],
-        check=False,
         cwd=project,
         env=cloud.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        process_group=0,  # it starts make and pip, which must end with it
     )
-    if finished.returncode != 0:
-        raise LocalCloudFailed(f"sam {arguments[0]} failed:\n{finished.stdout}")
+    try:
+        output, _ = sam.communicate()
+    except BaseException:
+        os.killpg(sam.pid, signal.SIGKILL)
+        sam.wait()
+        raise
+    if sam.returncode != 0:
+        raise LocalCloudFailed(f"sam {arguments[0]} failed:\n{output}")
 
 
 def _sam_config(cloud: LocalCloud) -> str:

@@ -8,7 +8,7 @@ from nightshift.errors import TableRefused
 from nightshift.ledger import Ledger, Tally
 from nightshift.money import NOTHING
 from nightshift.results import Line
-from nightshift.tickets import TicketTable
+from nightshift.tickets import TicketTable, no_room
 
 # A ticket that changes each time between read and write has somebody else at work on it.
 _TRIES = 10
@@ -48,7 +48,13 @@ class Applier:
             decided |= now
             changes = [decision.change for decision in now.values() if decision.change]
             refused = self.tickets.write(changes)
-            todo = {c.ticket.ticket_id: todo[c.ticket.ticket_id] for c in refused}
+            full = [no_room(change.ticket) for change in refused.too_large]
+            decided |= {change.ticket.ticket_id: Decision("failed", change) for change in full}
+            still = self.tickets.write(full)
+            if still.too_large:
+                raise TableRefused(f"DynamoDB takes no change to {len(still.too_large)} tickets.")
+            again = [*refused.changed, *still.changed]
+            todo = {change.ticket.ticket_id: todo[change.ticket.ticket_id] for change in again}
             if not todo:
                 return self._sum_up(ids, lines, decided)
         raise TableRefused(f"{len(todo)} tickets keep changing while they are written.")

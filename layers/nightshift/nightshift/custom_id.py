@@ -74,7 +74,12 @@ def parse(text: object) -> CustomId | None:
     if shape is None:
         return None
     token, ordinal, sent, form, name = shape.groups()
-    return CustomId(token, _number(ordinal), sent, form, name)
+    found = CustomId(token, _number(ordinal), sent, form, name)
+    try:
+        canonical = form == HASH or name_ticket(str(found.ticket_id)) == (form, name)
+    except ValueError:
+        return None
+    return found if canonical else None
 
 
 def _encode(raw: bytes) -> str:

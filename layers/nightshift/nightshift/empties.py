@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from nightshift.ledger import Ledger, Night, Stale
-from nightshift.tickets import FAILED, Change, Ticket, TicketTable
+from nightshift.tickets import FAILED, Attribute, Change, Ticket, TicketTable, no_room
 
 # A transaction takes 100 items and 4 MB (docs.aws.amazon.com, DynamoDB, 2026-11); two items are
 # the lock and the count, and an empty ticket may still hold 400 KB of markup.
@@ -43,27 +43,36 @@ class Empties:
         if not group:
             return
         try:
-            self._give_up(group)
+            self._give_up([Change(ticket, self._failed()) for ticket in group])
         except Stale:
-            now = self.tickets.read([ticket.ticket_id for ticket in group])
-            same = [t for t in group if now.get(t.ticket_id) == t]
-            if len(same) == len(group):
-                raise
-            if same:
-                self._give_up(same)
+            self._one_by_one(group)
 
-    def _give_up(self, group: list[Ticket]) -> None:
-        record = f"empty#{len(self.night.empties) + self._written + 1:04}"
-        mark = f"{self.night.run_id}/{record}"
-        values = {
+    def _one_by_one(self, group: list[Ticket]) -> None:
+        """Something is special about one of them: edited meanwhile, or no room for a reason."""
+        now = self.tickets.read([ticket.ticket_id for ticket in group])
+        for ticket in group:
+            if now.get(ticket.ticket_id) != ticket:
+                continue
+            try:
+                self._give_up([Change(ticket, self._failed())])
+            except Stale:
+                self._give_up([no_room(ticket)])
+
+    def _failed(self) -> dict[str, Attribute]:
+        return {
             "classification_status": {"S": FAILED},
             "classification_error": {"S": ERROR},
-            "classification_batch_id": {"S": mark},
+            "classification_batch_id": {"S": f"{self.night.run_id}/{self._record}"},
         }
-        updates = [
-            {"Update": self.tickets.update_in_transaction(Change(ticket, values))}
-            for ticket in group
-        ]
-        count = self.ledger.empty_group(self.night.run_id, record, self.execution, len(group))
+
+    @property
+    def _record(self) -> str:
+        return f"empty#{len(self.night.empties) + self._written + 1:04}"
+
+    def _give_up(self, changes: list[Change]) -> None:
+        updates = [{"Update": self.tickets.update_in_transaction(change)} for change in changes]
+        count = self.ledger.empty_group(
+            self.night.run_id, self._record, self.execution, len(changes)
+        )
         self.ledger.transact([count, *updates], self.execution)
         self._written += 1

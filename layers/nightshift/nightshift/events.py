@@ -1,6 +1,6 @@
 """What the workflow sends to each function, checked at the door."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -89,7 +89,7 @@ class SubmitCall(_Call):
     @property
     def run_id(self) -> str:
         """The run that was asked for: by default the UTC date on which the execution started."""
-        return self.input.run_id or self.started_at.date().isoformat()
+        return self.input.run_id or self.started_at.astimezone(UTC).date().isoformat()
 
 
 class StatusCall(_Call):

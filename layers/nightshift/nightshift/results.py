@@ -30,7 +30,7 @@ class Line:
 def name_of(raw: bytes) -> str | None:
     """The custom_id of a line, whoever wrote it; None for a line that cannot be read."""
     try:
-        return str(orjson.loads(raw)["custom_id"])
+        return _string(orjson.loads(raw)["custom_id"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
 
@@ -51,31 +51,47 @@ def read(raw: bytes) -> Line | None:
             return _succeeded(name, result["message"])
         if kind == "errored":
             error = result["error"]["error"]
-            return Line(name, "errored", error=error["type"], message=str(error.get("message", "")))
+            said = _string(error.get("message") or "")
+            return Line(name, "errored", error=_string(error["type"]), message=said)
         return Line(name, kind)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError):
         return None
 
 
 def _succeeded(name: CustomId, message: dict[str, Any]) -> Line:
-    texts = [block["text"] for block in message["content"] if block["type"] == "text"]
+    texts = [_string(block["text"]) for block in message["content"] if block["type"] == "text"]
     return Line(
         name,
         "succeeded",
         answer="".join(texts),
-        stop_reason=message["stop_reason"],
-        model=message["model"],
+        stop_reason=_string(message["stop_reason"] or ""),
+        model=_string(message["model"]),
         usage=_usage(message["usage"]),
     )
 
 
 def _usage(usage: dict[str, Any]) -> Usage:
-    written = usage.get("cache_creation_input_tokens") or 0
-    for_an_hour = (usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0
+    written = _number(usage.get("cache_creation_input_tokens"))
+    for_an_hour = _number((usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens"))
     return Usage(
-        input_tokens=usage["input_tokens"],
-        output_tokens=usage["output_tokens"],
+        input_tokens=_number(usage["input_tokens"]),
+        output_tokens=_number(usage["output_tokens"]),
         cache_write_5m=written - for_an_hour,
         cache_write_1h=for_an_hour,
-        cache_read=usage.get("cache_read_input_tokens") or 0,
+        cache_read=_number(usage.get("cache_read_input_tokens")),
     )
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _number(value: object) -> int:
+    """A count of tokens; absent or null counts as none."""
+    if value is None:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(value)
+    return value

@@ -5,10 +5,10 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from nightshift.errors import SettingsInvalid
 from nightshift.money import alias
@@ -20,15 +20,33 @@ _TAG_START = re.compile(r"<(?=\s*/?\s*[a-z])", re.IGNORECASE)
 _FRAME_TOKENS = 64
 
 
+def _distinct(categories: tuple[str, ...]) -> tuple[str, ...]:
+    """An answer is compared without white space, case and a final dot."""
+    said = {name.strip().removesuffix(".").rstrip().casefold() for name in categories}
+    if "" in said or len(said) < len(categories) or any(c.endswith(".") for c in categories):
+        raise ValueError("each must be a word of its own, without a final dot")
+    return categories
+
+
+def _fillable(message: str) -> str:
+    try:
+        filled = message.format(subject="<subject>", body="<body>")
+    except (KeyError, IndexError, ValueError):
+        raise ValueError("holds braces other than {subject} and {body}") from None
+    if "<subject>" not in filled or "<body>" not in filled:
+        raise ValueError("must hold {subject} and {body}")
+    return message
+
+
 class Task(BaseModel):
     """What the task file says, checked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    categories: tuple[str, ...] = Field(min_length=1)
+    categories: Annotated[tuple[str, ...], AfterValidator(_distinct)] = Field(min_length=1)
     max_tokens: int = Field(ge=1)
     system: str = Field(min_length=1)
-    message: str = Field(pattern=r"\{subject\}[\s\S]*\{body\}")
+    message: Annotated[str, AfterValidator(_fillable)]
     subject_characters: int = Field(ge=1)
     body_characters: int = Field(ge=1)
     models: dict[str, dict[str, Any]] = {}
@@ -105,5 +123,5 @@ def task() -> Task:
     except ValidationError as invalid:
         problems = "; ".join(f"{error['loc'][0]}: {error['msg']}" for error in invalid.errors())
         raise SettingsInvalid(f"Task file {TASK_FILE.name}: {problems}") from None
-    except tomllib.TOMLDecodeError as malformed:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as malformed:
         raise SettingsInvalid(f"Task file {TASK_FILE.name}: {malformed}") from None

@@ -7,7 +7,7 @@ import regex
 # Every alternative always ends (at the latest at the end of the text) and none looks back,
 # so the time stays linear in the text, whatever a customer sends.
 _HIDDEN = regex.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style|head|title)\b[^<>]*>.*?(?:</\1\s*+>|\Z)",
+    r"<!--.*?(?:-->|\Z)|<(script|style|title)\b[^<>]*>.*?(?:</\1\s*+>|\Z)",
     regex.DOTALL | regex.IGNORECASE,
 )
 _INLINE_TAG = regex.compile(
@@ -16,7 +16,10 @@ _INLINE_TAG = regex.compile(
 )
 _TAG = regex.compile(r"<[/!?]?[a-z][^<>]*+>", regex.IGNORECASE)
 _CONTROL = regex.compile(r"[\p{Cc}\p{Cs}]+")
-_VISIBLE = regex.compile(r"[^\p{C}\p{Z}]")
+# Unicode's fillers, joiners and selectors draw nothing, nor does the empty Braille cell.
+_VISIBLE = regex.compile(r"[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]")
+# Longer than any code point: html.unescape would fail on some thousand digits.
+_NO_CHARACTER = regex.compile(r"&#(?:[0-9]{8,}+|x[0-9a-f]{8,}+);?", regex.IGNORECASE)
 _CHARACTER = regex.compile(r"\X")
 
 
@@ -33,7 +36,7 @@ def plain(markup: str) -> str:
         text = _INLINE_TAG.sub("", text)
         text = _TAG.sub(" ", text)
     if "&" in text:
-        text = html.unescape(text)
+        text = html.unescape(_NO_CHARACTER.sub("\ufffd", text))
     return " ".join(_CONTROL.sub(" ", text).split())
 
 

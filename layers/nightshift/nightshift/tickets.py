@@ -21,6 +21,8 @@ KEYS_PER_READ = 100
 STATEMENTS_PER_WRITE = 25
 _READS_AHEAD = 3
 _CHANGED = "ConditionalCheckFailed"
+# Our statements are always well formed: what is invalid is an item that would exceed 400 KB.
+_INVALID = "ValidationError"
 _THROTTLED = frozenset(
     {
         "InternalServerError",
@@ -69,6 +71,19 @@ class Change:
     ticket: Ticket
     values: dict[str, Attribute]
     remove: tuple[str, ...] = ()
+
+
+def no_room(ticket: Ticket) -> Change:
+    """A ticket of nearly 400 KB takes no further attribute: it is given up, in fewer bytes."""
+    return Change(ticket, {"classification_status": {"S": FAILED}})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Changes that were not made: the ticket is another one now, or has no room left for them."""
+
+    changed: list[Change] = field(default_factory=list)
+    too_large: list[Change] = field(default_factory=list)
 
 
 # The attributes that decide: a ticket that differs in one of them is not the one we read.
@@ -137,13 +152,13 @@ class TicketTable:
             wanted = left
         return found
 
-    def write(self, changes: Sequence[Change]) -> list[Change]:
-        """Apply changes, each only if its ticket is unchanged; returns those that were not.
+    def write(self, changes: Sequence[Change]) -> Refused:
+        """Apply changes, each only if its ticket is unchanged; returns those that were not made.
 
         Raises:
             TableRefused: DynamoDB refuses a statement for a reason that waiting does not cure.
         """
-        refused: list[Change] = []
+        refused = Refused()
         todo = list(changes)
         while todo:
             group, todo = todo[:STATEMENTS_PER_WRITE], todo[STATEMENTS_PER_WRITE:]
@@ -157,7 +172,9 @@ class TicketTable:
                 if code is None:
                     continue
                 if code == _CHANGED:
-                    refused.append(change)
+                    refused.changed.append(change)
+                elif code == _INVALID:
+                    refused.too_large.append(change)
                 elif code in _THROTTLED:
                     throttled = True
                     todo.append(change)
