@@ -37,12 +37,13 @@ lint: install ## style, types, template, workflow
 unit: install ## the tests that need neither the local cloud nor a build
 	$(BIN)/python -m pytest tests/unit tests/moto tests/infrastructure
 
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate layers/dependencies/requirements.in
+
 requirements: install ## pin again what layers/dependencies/requirements.in and pyproject.toml ask for
-	cd layers/dependencies && ../../$(BIN)/uv pip compile --quiet --universal --python-version 3.13 \
-		--generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
-		--no-emit-index-url --no-header layers/dependencies/requirements.in \
-		--group pyproject.toml:dev -o requirements-dev.txt
+	$(PIN) --group pyproject.toml:dev -o requirements-dev.txt
+	# The layer takes the very versions that the tests run on.
+	$(PIN) --constraint requirements-dev.txt -o layers/dependencies/requirements.txt
 
 clean: ## forget everything that was built
 	rm -rf .venv .aws-sam $(BUILD) .pytest_cache .mypy_cache .ruff_cache

@@ -4,6 +4,7 @@ The API takes no idempotency key and lists batches without our names, so a batch
 its size and time, and proved by the token in its first result.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from math import ceil
 
@@ -17,7 +18,7 @@ BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=20)
 _LONGEST_LAMBDA_SECONDS = 900
 
 
-def resolve(batch: Batch, nights: list[Night], stack: Deployment) -> bool:
+def resolve(batch: Batch, nights: Sequence[Night], stack: Deployment) -> bool:
     """Look once; True when the intent is settled: adopted, or void after enough turns."""
     found = _candidates(batch, nights, stack)
     if found:
@@ -36,7 +37,7 @@ def turns_to_look(poll_seconds: int) -> int:
     return ceil(_LONGEST_LAMBDA_SECONDS / poll_seconds) + 1
 
 
-def _candidates(batch: Batch, nights: list[Night], stack: Deployment) -> list[ProviderBatch]:
+def _candidates(batch: Batch, nights: Sequence[Night], stack: Deployment) -> list[ProviderBatch]:
     taken = {other.batch_id for night in nights for other in night.batches} | batch.foreign
     earliest, latest = batch.intent_at - BEFORE, batch.intent_at + AFTER
     return [

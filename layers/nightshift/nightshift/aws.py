@@ -74,19 +74,29 @@ def api_key(secret: str, fresh: bool = False) -> str:
     Raises:
         ApiKeyMissing: nobody has stored one yet, or what is stored is JSON.
     """
-    try:
-        value = _secrets().get(secret, max_age=KEY_MAX_AGE_SECONDS, force_fetch=fresh)
-    except GetParameterError as error:
-        if "ResourceNotFound" not in str(error):
-            raise
-        value = ""
-    key = str(value or "").strip()
-    if not key or key[0] in '{["':
+    key = _secret_value(secret, fresh)
+    if not _is_key(key) and not fresh:
+        key = _secret_value(secret, fresh=True)  # it may have been corrected a moment ago
+    if not _is_key(key):
         raise ApiKeyMissing(
             "The secret holds no API key (the plain key must be the whole string). Store it with: "
             f"aws secretsmanager put-secret-value --secret-id {secret} --secret-string sk-ant-..."
         )
     return key
+
+
+def _secret_value(secret: str, fresh: bool) -> str:
+    try:
+        value = _secrets().get(secret, max_age=KEY_MAX_AGE_SECONDS, force_fetch=fresh)
+    except GetParameterError as error:
+        if "ResourceNotFound" not in str(error):
+            raise
+        return ""
+    return str(value or "").strip()
+
+
+def _is_key(value: str) -> bool:
+    return bool(value) and value[0] not in '{["'
 
 
 @cache

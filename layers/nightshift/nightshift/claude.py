@@ -78,6 +78,7 @@ class Claude:
     base_url: str
     key: Callable[[bool], str]
     _client: anthropic.Anthropic | None = None
+    _sent_key: str = ""
 
     def create(self, body: Body) -> ProviderBatch:
         """Send one batch, once.
@@ -109,8 +110,8 @@ class Claude:
 
     def renew_key(self) -> bool:
         """Fetch the key anew; False where it is the one that was just refused."""
-        before, self._client = self.key(False), None
-        return self.key(True) != before
+        refused, self._client = self._sent_key, None
+        return self.key(True) != refused
 
     def newest(self) -> list[ProviderBatch]:
         """One page: the newest batches of the workspace, at most 1,000."""
@@ -173,8 +174,9 @@ class Claude:
 
     def _connected(self) -> anthropic.Anthropic:
         if self._client is None:
+            self._sent_key = self.key(False)
             self._client = anthropic.Anthropic(
-                api_key=self.key(False),
+                api_key=self._sent_key,
                 base_url=self.base_url,
                 max_retries=0,
                 timeout=httpx2.Timeout(_READ_TIMEOUT, connect=_CONNECT_TIMEOUT),

@@ -9,10 +9,11 @@ from itertools import batched
 from time import monotonic
 from typing import Any
 
-from nightshift import results
+from nightshift import custom_id, results
 from nightshift.apply import Applied, Applier
 from nightshift.bitmap import Bitmap
 from nightshift.claude import ProviderBatch
+from nightshift.custom_id import CustomId
 from nightshift.decision import INVALID_REQUEST, Rules
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeUnavailable
@@ -120,19 +121,29 @@ class _Collection:
         return True
 
     def _lines(self) -> Iterator[Line]:
+        """The lines that answer a request of this batch; one of anybody else's is disputed."""
         for raw in self.stack.claude.result_lines(str(self.batch.batch_id)):
             line = results.read(raw)
-            if line is not None:
+            if line is None:
+                # What has no name at all is nobody's: it is missing, and counting finds that out.
+                name = results.name_of(raw)
+                self.disputed |= name is not None and not self._asked(custom_id.parse(name))
+            elif self._asked(line.custom_id):
                 yield line
+            else:
+                self.disputed = True
+
+    def _asked(self, name: CustomId | None) -> bool:
+        if name is None:
+            return False
+        return name.token == self.batch.token and name.ordinal < self.batch.requests
 
     def _new_lines(self) -> Iterator[Line]:
-        """Lines of ours that are not accounted for yet, each ordinal once."""
+        """Lines that are not accounted for yet, each ordinal once."""
         under_way: set[int] = set()
         for line in self._lines():
             ordinal = line.custom_id.ordinal
-            if line.custom_id.token != self.batch.token or ordinal >= self.batch.requests:
-                self.disputed = True
-            elif ordinal not in under_way and ordinal not in self.seen:
+            if ordinal not in under_way and ordinal not in self.seen:
                 under_way.add(ordinal)
                 yield line
 

@@ -55,7 +55,7 @@ def decide(line: Line, ticket: Ticket | None, rules: Rules) -> Decision:
 
 
 def _already_shown(ticket: Ticket) -> Decision:
-    if ticket.status == FAILED:
+    if ticket.failed_before:
         return Decision("failed")
     if ticket.attempts:
         return Decision("requeued", left=ticket.status == PENDING)

@@ -34,18 +34,24 @@ def _free_run_id(value: object) -> object:
     return value
 
 
+def _given(value: object) -> object:
+    if value is None:
+        raise ValueError("null is no value: leave the key out")
+    return value
+
+
 class NightInput(BaseModel):
     """What an operator may type into *Start execution*; all of it is optional."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    run_id: Annotated[str, BeforeValidator(_free_run_id)] | None = Field(
+    run_id: Annotated[str | None, BeforeValidator(_given), BeforeValidator(_free_run_id)] = Field(
         default=None, min_length=1, max_length=200
     )
     action: Literal["classify", "collect", "cancel"] = "classify"
-    limit: int | None = Field(default=None, ge=1)
-    max_cost_usd: Annotated[Decimal, BeforeValidator(_money)] | None = Field(
-        default=None, gt=0, allow_inf_nan=False
+    limit: Annotated[int | None, BeforeValidator(_given)] = Field(default=None, ge=1)
+    max_cost_usd: Annotated[Decimal | None, BeforeValidator(_given), BeforeValidator(_money)] = (
+        Field(default=None, gt=0, allow_inf_nan=False)
     )
     dry_run: bool = False
 

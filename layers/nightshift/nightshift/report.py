@@ -1,6 +1,6 @@
 """What a run came to: the sum over its batches, checked, in the words of the contract."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -60,9 +60,10 @@ def flat(night: Night, ending: Ending, pending: int, started_at: datetime) -> di
     return {**report, "reason": ending.reason} if ending.reason else report
 
 
-def problem(night: Night, execution: str) -> dict[str, str] | None:
+def problem(nights: Iterable[Night], execution: str) -> dict[str, str] | None:
     """The gravest problem that this execution was the first to meet, for the workflow to fail."""
-    noticed = [b.problem for b in night.batches if b.noticed_by == execution and b.problem]
+    batches = [batch for night in nights for batch in night.batches]
+    noticed = [b.problem for b in batches if b.noticed_by == execution and b.problem]
     if not noticed:
         return None
     error, _, cause = min(noticed, key=_gravity).partition(": ")

@@ -1,6 +1,6 @@
 """Submit batches: decides what the night does next; one call creates at most one batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,7 +12,7 @@ from nightshift.cancel import cancel
 from nightshift.chunk import Room
 from nightshift.deployment import Deployment
 from nightshift.events import SubmitCall
-from nightshift.ledger import TOO_LARGE, UNSEEN, Batch, Night, Round, Stale, Tally
+from nightshift.ledger import TOO_LARGE, UNSEEN, Night, Round, Stale, Tally
 from nightshift.lock import Lock
 from nightshift.money import price_of
 from nightshift.observability import count_night
@@ -42,8 +42,11 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
     if call.input.action == "cancel" and not lock.stop:
         stack.lock.ask_to_stop()
         lock = stack.lock.read()
+    # Unfinished runs of earlier executions come first; the one that was asked for is the last.
+    runs = [*sorted(lock.unfinished - {call.run_id}), call.run_id]
+    nights = [stack.ledger.night(run_id) for run_id in runs]
     try:
-        return _Turn(call, stack, lock, time_left).decide()
+        return _Turn(call, stack, lock, time_left, nights).decide()
     except Stale:
         # The lock or a record moved on under this call: read everything again, decide anew.
         return _again(call.run_id)
@@ -65,66 +68,50 @@ def _stand_back(call: SubmitCall, stack: Deployment) -> Step:
 
 @dataclass(frozen=True)
 class _Turn:
-    """One call by the holder of the lock."""
+    """One call by the holder of the lock. `nights` are the unfinished runs, ours the last."""
 
     call: SubmitCall
     stack: Deployment
     lock: Lock
     time_left: Callable[[], float]
+    nights: Sequence[Night]
 
     @property
     def _me(self) -> str:
         return self.call.execution
 
     def decide(self) -> Step:
-        nights = [self.stack.ledger.night(run_id) for run_id in self._runs()]
         if self.lock.stop:
-            canceled = [cancel(night, self.stack, self._me) for night in nights]
+            canceled = [cancel(night, self.stack, self._me) for night in self.nights]
             if any(canceled):
                 return _again(self.call.run_id)
-        for night in nights:
-            step = self._settle_creates(night, nights)
+        for night in self.nights:
+            step = self._settle_creates(night)
             if step:
                 return step
-        *older, ours = nights
+        *older, ours = self.nights
         for night in older:
-            step = self._finish(night)
-            if step:
-                return step
-        blocked = [batch for night in nights for batch in night.in_state("open") if batch.aside_by]
-        return self._carry_on(ours, blocked)
+            if night.working(self._me):
+                return self._wait(night)
+        return self._carry_on(ours)
 
-    def _runs(self) -> list[str]:
-        """Unfinished runs, the one that was asked for last."""
-        return [*sorted(self.lock.unfinished - {self.call.run_id}), self.call.run_id]
-
-    def _settle_creates(self, night: Night, nights: list[Night]) -> Step | None:
+    def _settle_creates(self, night: Night) -> Step | None:
         """Nothing is posted while the outcome of an earlier create is unknown."""
         creating = night.in_state("creating")
         if not creating:
             return None
-        settled = [resolve(batch, nights, self.stack) for batch in creating]
+        settled = [resolve(batch, self.nights, self.stack) for batch in creating]
         if all(settled):
             return _again(night.run_id)
         return _wait(night.run_id, self.stack.settings.poll_seconds, more=True)
 
-    def _finish(self, night: Night) -> Step | None:
-        """A run that an earlier execution left unfinished comes first, for its own record."""
-        if night.working(self._me):
-            return self._wait(night)
-        if not night.in_state("open"):
-            self.stack.lock.finish(self._me, night.run_id)
-            flat = report.flat(night, self._ending(night, ""), 0, self.call.started_at)
-            self.stack.ledger.save_report(night.run_id, flat)
-        return None
-
-    def _carry_on(self, night: Night, blocked: list[Batch]) -> Step:
+    def _carry_on(self, night: Night) -> Step:
         """The run that was asked for: wait, begin a round, send a chunk, or report."""
-        why_not = self._why_create_nothing(night)
+        why_not = self._why_create_nothing()
         if why_not is not None:
             return self._wait_or_report(night, why_not)
         if night.rounds and not night.rounds[-1].walked:
-            return self._send(night, night.rounds[-1], blocked)
+            return self._send(night, night.rounds[-1])
         if night.working(self._me):
             return self._wait(night)
         why_not = self._why_no_round(night)
@@ -132,14 +119,14 @@ class _Turn:
             return self._report(night, why_not)
         number = len(night.rounds) + 1
         self.stack.ledger.begin_round(night.run_id, number, self._me)
-        return self._send(night, Round(number, self._me, walked=False), blocked)
+        return self._send(night, Round(number, self._me, walked=False))
 
-    def _why_create_nothing(self, night: Night) -> str | None:
+    def _why_create_nothing(self) -> str | None:
         if self.lock.stop:
             return "canceled"
         if self.call.input.action == "collect":
             return "collect"
-        problem = report.problem(night, self._me)
+        problem = report.problem(self.nights, self._me)
         if problem and problem["error"] == "ClaudeRejected":
             return "rejected"
         return None
@@ -155,14 +142,15 @@ class _Turn:
             return "limit"
         return "rounds" if begun >= self.stack.settings.max_attempts else None
 
-    def _send(self, night: Night, round_: Round, blocked: list[Batch]) -> Step:
+    def _send(self, night: Night, round_: Round) -> Step:
         """The next chunk of this round, if one fits now."""
         requests = self._requests_allowed(night, round_)
         if requests < 1:
             return self._wait_or_report(night, "limit")
         room = Room(requests, self._usd_left(night), lambda: self.time_left() < TIME_TO_SEND)
         sender = Sender(self.stack, night, round_, self._me)
-        chunk = sender.build(room, blocked)
+        set_aside = [b for n in self.nights for b in n.in_state("open") if b.aside_by]
+        chunk = sender.build(room, set_aside)
         with closing(chunk.body):
             if chunk.requests:
                 wait = sender.create(chunk)
@@ -202,26 +190,37 @@ class _Turn:
 
     def _report(self, night: Night, reason: str) -> Step:
         """Nothing is open that this execution could finish: what did the run come to?"""
-        if not night.in_state("open"):
-            self.stack.lock.finish(self._me, night.run_id)
+        pending = self.stack.tickets.count_pending()
+        *older, _ = self.nights
+        for other in older:
+            left = "interrupted" if tickets_left(other) else ""
+            self._file(other, self._ending(other, left), pending)
         ending = self._ending(night, reason)
-        flat = report.flat(night, ending, self.stack.tickets.count_pending(), self.call.started_at)
-        problem = report.problem(night, self._me)
+        flat = self._file(night, ending, pending)
         count_night(flat)
-        if ending.status != "nothing_to_do" or problem:
-            self.stack.ledger.save_report(night.run_id, flat)
         step = {"next": "report", "run_id": night.run_id, "report": flat, "text": report.text(flat)}
+        problem = report.problem(self.nights, self._me)
         return {**step, "tell": ending.status != "nothing_to_do", "problem": problem}
 
+    def _file(self, night: Night, ending: Ending, pending: int) -> dict[str, Any]:
+        """Keep a run's report; a run without open batches is finished."""
+        if not night.in_state("open"):
+            self.stack.lock.finish(self._me, night.run_id)
+        flat = report.flat(night, ending, pending, self.call.started_at)
+        if ending.status != "nothing_to_do":
+            self.stack.ledger.save_report(night.run_id, flat)
+        return flat
+
     def _ending(self, night: Night, reason: str) -> Ending:
+        worked = any(report.worked(each, self._me) for each in self.nights)
         if reason == "canceled":
-            return Ending("canceled" if night.batches else "nothing_to_do")
+            return Ending("canceled" if worked or night.batches else "nothing_to_do")
         if night.in_state("open"):
             return Ending("partial", "set_aside")
         left = reason in ("budget", "limit", "rejected") or tickets_left(night)
-        if left and (reason or night.run_id != self.call.run_id):
-            return Ending("partial", reason or "interrupted")
-        return Ending("complete" if report.worked(night, self._me) else "nothing_to_do")
+        if left and reason:
+            return Ending("partial", reason)
+        return Ending("complete" if worked else "nothing_to_do")
 
 
 def tickets_left(night: Night) -> int:

@@ -53,12 +53,12 @@ class Task(BaseModel):
 
     def message_for(self, subject: str, body: str) -> str | None:
         """The user message of a ticket, or None where a reader would see no text at all."""
-        subject, body = plain(subject), plain(body)
+        subject = cut(plain(subject), self.subject_characters)
+        body = cut(plain(body), self.body_characters)
         if is_blank(subject) and is_blank(body):
             return None
         return self.message.strip().format(
-            subject=self._harmless(cut(subject, self.subject_characters)),
-            body=self._harmless(cut(body, self.body_characters)),
+            subject=self._harmless(subject), body=self._harmless(body)
         )
 
     def category_in(self, answer: str) -> str | None:
@@ -99,7 +99,7 @@ class Form:
 
 def form_for(task: Task, model: str) -> Form:
     """The request of this task, right for a model: the same params object for every ticket."""
-    params = {
+    params: dict[str, Any] = {
         "model": model,
         "max_tokens": task.max_tokens,
         "system": task.system.strip(),
@@ -108,7 +108,7 @@ def form_for(task: Task, model: str) -> Form:
     }
     head, tail = orjson.dumps({"params": params})[1:].rsplit(b'""', 1)
     fixed = len(params["system"].encode())
-    return Form(b"," + head, tail, fixed, task.max_tokens)
+    return Form(b"," + head, tail, fixed, params["max_tokens"])
 
 
 @cache

@@ -4,12 +4,14 @@ import html
 
 import regex
 
-# Every alternative always ends (at the latest at the end of the text) and none looks back,
-# so the time stays linear in the text, whatever a customer sends.
-_HIDDEN = regex.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style|title)\b[^<>]*>.*?(?:</\1\s*+>|\Z)",
-    regex.DOTALL | regex.IGNORECASE,
-)
+# What a browser does not show, as far as it is closed: an open "<script>" is somebody's words.
+_HIDDEN = {
+    name: regex.compile(
+        rf"<{name}\b[^<>]*+>.*?</{name}\b[^<>]*+>?", regex.DOTALL | regex.IGNORECASE
+    )
+    for name in ("script", "style", "title")
+}
+_COMMENT = regex.compile(r"<!--(?:-?>|.*?(?:-->|\Z))", regex.DOTALL)
 _INLINE_TAG = regex.compile(
     r"</?(?:a|abbr|b|code|del|em|font|i|ins|kbd|mark|s|small|span|strong|sub|sup|tt|u)\b[^<>]*+>",
     regex.IGNORECASE,
@@ -32,12 +34,24 @@ def plain(markup: str) -> str:
     """The visible text: tags, comments and scripts gone, entities decoded, white space folded."""
     text = markup
     if "<" in text:
-        text = _HIDDEN.sub(" ", text)
+        text = _COMMENT.sub(" ", text)
+        for name, element in _HIDDEN.items():
+            text = _without(element, f"</{name}", text)
         text = _INLINE_TAG.sub("", text)
         text = _TAG.sub(" ", text)
     if "&" in text:
         text = html.unescape(_NO_CHARACTER.sub("\ufffd", text))
     return " ".join(_CONTROL.sub(" ", text).split())
+
+
+def _without(element: regex.Pattern[str], closing: str, text: str) -> str:
+    """Look no further than the last closing tag: then every opening one finds its end, and the
+    time stays linear in the text, whatever a customer sends."""
+    last = text.lower().rfind(closing)
+    if last < 0:
+        return text
+    end = text.find(">", last) + 1 or len(text)
+    return element.sub(" ", text[:end]) + text[end:]
 
 
 def cut(text: str, characters: int) -> str:

@@ -1,0 +1,190 @@
+"""What is shipped is complete: the functions start from their layers and the AWS SDK alone."""
+
+import json
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import MAGIC_NUMBER, cache_from_source, find_spec, source_hash
+from pathlib import Path
+
+import pytest
+
+from tests.local_cloud.cloud import LocalCloud
+from tests.local_cloud.stack import build
+
+# What the runtime puts beside the standard library
+# (docs.aws.amazon.com, Lambda, Python runtimes, 2026-11).
+AWS_SDK = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+FUNCTIONS = ("SubmitFunction", "StatusFunction", "CollectFunction")
+LAYERS = ("DependenciesLayer", "NightshiftLayer")
+# An ELF header's `e_machine` for each platform that a native module's name ends with.
+MACHINES = {"x86_64-linux-gnu": 0x3E, "aarch64-linux-gnu": 0xB7}
+# PEP 552: hash-based, and the source is not looked at.
+UNCHECKED_HASH = 0b01
+
+START = """
+import json, sys
+sys.path[:] = [*sys.argv[1:], *sys.path]
+import app
+files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
+json.dump({"handler": callable(app.lambda_handler), "files": files}, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `sam build` made. It is skipped where nothing has changed, and calls no AWS."""
+    nowhere = LocalCloud("http://127.0.0.1:9", tmp_path_factory.mktemp("build"))
+    return build(nowhere).parent
+
+
+@pytest.fixture(scope="session")
+def aws_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the AWS SDK and nothing else."""
+    directory = tmp_path_factory.mktemp("aws-sdk")
+    for package in AWS_SDK:
+        spec = find_spec(package)
+        assert spec is not None
+        origin = Path(str(spec.origin))
+        source = origin.parent if origin.name == "__init__.py" else origin
+        (directory / source.name).symlink_to(source)
+    return directory
+
+
+def python(program: str, *arguments: object, **environment: str) -> str:
+    """Run a program that sees the standard library alone: no site-packages, no variables."""
+    finished = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", program, *map(str, arguments)],
+        check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def sources(*layers: Path) -> Iterator[Path]:
+    for layer in layers:
+        yield from (layer / "python").rglob("*.py")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_starts_from_its_layers_and_the_aws_sdk_alone(
+    built: Path, aws_sdk: Path, function: str
+) -> None:
+    layers = [built / layer / "python" for layer in LAYERS]
+    places = [built / function, *layers, aws_sdk]
+
+    found = json.loads(python(START, *places, AWS_DEFAULT_REGION="eu-central-1"))
+
+    assert found["handler"] is True
+    site_packages = [file for file in found["files"].values() if "site-packages" in str(file)]
+    assert site_packages == []
+    assert found["files"]["nightshift"].startswith(str(layers[1]))
+    assert found["files"]["aws_lambda_powertools"].startswith(str(layers[0]))
+    assert found["files"]["boto3"].startswith(str(aws_sdk))
+
+
+def test_a_layer_that_lacks_a_package_would_be_noticed(built: Path, aws_sdk: Path) -> None:
+    with pytest.raises(AssertionError, match="ModuleNotFoundError"):
+        python(START, built / "SubmitFunction", built / "NightshiftLayer" / "python", aws_sdk)
+
+
+def test_a_function_is_its_entry_point_alone(built: Path) -> None:
+    for function in FUNCTIONS:
+        files = {path.name for path in (built / function).rglob("*") if path.is_file()}
+        assert files <= {"app.py", "app.cpython-313.pyc"}, function
+
+
+def test_a_layer_is_a_folder_named_python(built: Path) -> None:
+    for layer in LAYERS:
+        assert [path.name for path in (built / layer).iterdir()] == ["python"]
+
+
+def test_the_layers_carry_nothing_that_the_runtime_has(built: Path) -> None:
+    names = {path.name for layer in LAYERS for path in (built / layer / "python").iterdir()}
+
+    assert not names & {"boto3", "botocore", "s3transfer", "pip", "setuptools", "bin"}
+
+
+def test_the_layers_carry_no_tests(built: Path) -> None:
+    folders = [
+        path.relative_to(built)
+        for layer in LAYERS
+        for path in (built / layer).rglob("*")
+        if path.is_dir() and path.name in ("test", "tests")
+    ]
+
+    assert folders == []
+
+
+def test_the_layers_are_smaller_than_lambda_allows(built: Path) -> None:
+    # 250 MB unzipped, function and layers together (docs.aws.amazon.com, Lambda quotas, 2026-11).
+    files = [path for layer in LAYERS for path in (built / layer).rglob("*") if path.is_file()]
+
+    assert sum(path.stat().st_size for path in files) < 125_000_000
+
+
+def test_the_package_is_shipped_whole(built: Path) -> None:
+    package = Path(__file__).parents[2] / "layers" / "nightshift" / "nightshift"
+    shipped = built / "NightshiftLayer" / "python" / "nightshift"
+
+    ours = {path.name for path in package.iterdir() if path.name != "__pycache__"}
+    assert {path.name for path in shipped.iterdir()} == ours | {"__pycache__"}
+    assert (shipped / "task.toml").read_bytes() == (package / "task.toml").read_bytes()
+
+
+def test_every_module_has_bytecode_that_is_valid_unchecked(built: Path) -> None:
+    # Layer files have no true times, and /opt cannot be written.
+    modules = list(sources(*(built / layer for layer in LAYERS)))
+    without = [path for path in modules if not Path(cache_from_source(str(path))).exists()]
+    headers = {
+        path: Path(cache_from_source(str(path))).read_bytes()[:8]
+        for path in modules
+        if path not in without
+    }
+
+    assert len(modules) > 1_000
+    assert without == []
+    assert set(headers.values()) == {MAGIC_NUMBER + struct.pack("<I", UNCHECKED_HASH)}
+
+
+def test_bytecode_is_that_of_the_source_beside_it(built: Path) -> None:
+    for path in sources(built / "NightshiftLayer"):
+        stored = Path(cache_from_source(str(path))).read_bytes()[8:16]
+        assert stored == source_hash(path.read_bytes()), path.name
+
+
+def test_bytecode_is_used_from_a_read_only_copy(built: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "opt"
+    shutil.copytree(built / "NightshiftLayer", copy)
+    source = copy / "python" / "nightshift" / "money.py"
+    source.write_text("raise RuntimeError('compiled anew')")
+    for path in sorted(copy.rglob("*"), reverse=True):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from nightshift import money; "
+        "print(money.__cached__, money.price_of('claude-haiku-4-5').input)"
+    )
+
+    printed = python(program, copy / "python").split()
+
+    assert printed == [cache_from_source(str(source)), "1"]
+
+
+@pytest.mark.parametrize("platform", MACHINES)
+def test_native_modules_of_both_architectures_lie_side_by_side(built: Path, platform: str) -> None:
+    native = list((built / "DependenciesLayer").rglob("*.so"))
+    of_platform = [path for path in native if path.name.endswith(f".cpython-313-{platform}.so")]
+    headers = {path: path.read_bytes()[:20] for path in of_platform}
+
+    modules = {str(path).partition(".cpython-313-")[0] for path in native}
+    assert {str(path).partition(".cpython-313-")[0] for path in of_platform} == modules
+    assert {Path(module).name for module in modules} >= {"orjson", "_regex", "jiter"}
+    for path, header in headers.items():
+        assert header[:4] == b"\x7fELF", path.name
+        assert struct.unpack_from("<H", header, 18)[0] == MACHINES[platform], path.name

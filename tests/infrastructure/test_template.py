@@ -1,0 +1,541 @@
+"""The template keeps the contract, allows no more than it must, and lets two stacks live side by
+side."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from moto.events.models import EventPattern
+
+# Actions whose resources no policy can name (docs.aws.amazon.com, service authorization
+# reference for X-Ray and CloudWatch Logs, 2026-11).
+WITHOUT_RESOURCE = re.compile(
+    r"xray:(Put(TraceSegments|TelemetryRecords)|GetSampling(Rules|Targets))"
+    r"|logs:((Create|Get|Update|Delete|List)LogDeliver(y|ies)"
+    r"|(Put|Describe)ResourcePolic(y|ies)|DescribeLogGroups)"
+)
+NAME_OF = {
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::Rule": "Name",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::SecretsManager::Secret": "Name",
+    "AWS::Serverless::Function": "FunctionName",
+    "AWS::Serverless::LayerVersion": "LayerName",
+    "AWS::Serverless::StateMachine": "Name",
+}
+NEVER_NAMED = {
+    "AWS::IAM::Policy",  # its name is its role's own
+    "AWS::SNS::Subscription",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+}
+PARAMETERS: dict[str, Any] = {
+    "Model": "claude-haiku-4-5",
+    "Schedule": "cron(0 2 * * ? *)",
+    "ScheduleState": "ENABLED",
+    "PollSeconds": 60,
+    "MaxRequestsPerBatch": 10_000,
+    "MaxAttempts": 3,
+    "MaxCostUsd": 25,
+    "NotificationEmail": "",
+    "AnthropicBaseUrl": "https://api.anthropic.com",
+    "Architecture": "arm64",
+    "LogLevel": "INFO",
+}
+OUTPUTS = {
+    "TicketTableName": "TicketTable",
+    "RunTableName": "RunTable",
+    "WorkflowArn": "Workflow",
+    "ApiKeySecretArn": "ApiKeySecret",
+    "AlertTopicArn": "AlertTopic",
+    "ReportTopicArn": "ReportTopic",
+    "SubmitFunctionName": "SubmitFunction",
+    "StatusFunctionName": "StatusFunction",
+    "CollectFunctionName": "CollectFunction",
+    "DashboardUrl": "Dashboard",
+}
+FUNCTIONS = ["SubmitFunction", "StatusFunction", "CollectFunction"]
+TABLES = ["TicketTable", "RunTable"]
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def of_type(resources: Any, *types: str) -> dict[str, Any]:
+    return {name: each for name, each in resources.items() if each["Type"] in types}
+
+
+def documents(resource: Any) -> Iterator[Any]:
+    """The policy documents of a resource: what it may do, or who may do something to it."""
+    properties = resource.get("Properties", {})
+    if "PolicyDocument" in properties:
+        yield properties["PolicyDocument"]
+    for policy in properties.get("Policies", []):
+        yield policy["PolicyDocument"]
+
+
+def statements(resources: Any) -> list[tuple[str, Any]]:
+    return [
+        (name, statement)
+        for name, resource in resources.items()
+        for document in documents(resource)
+        for statement in as_list(document["Statement"])
+    ]
+
+
+def allowed(resources: Any, role: str) -> list[tuple[str, Any]]:
+    """Every action that a role's own policies allow, with what it is allowed on."""
+    return [
+        (action, statement["Resource"])
+        for name, statement in statements(resources)
+        if name == role
+        for action in as_list(statement["Action"])
+    ]
+
+
+def test_no_policy_allows_a_whole_family_of_actions(resources: Any) -> None:
+    actions = [a for _, each in statements(resources) for a in as_list(each["Action"])]
+
+    assert len(actions) > 30
+    assert [action for action in actions if "*" in action or "?" in action] == []
+
+
+def test_every_resource_is_named_where_it_can_be(resources: Any) -> None:
+    on_all = [each for _, each in statements(resources) if "*" in as_list(each["Resource"])]
+
+    assert on_all
+    for statement in on_all:
+        for action in as_list(statement["Action"]):
+            assert WITHOUT_RESOURCE.fullmatch(action), action
+
+
+def test_no_policy_turns_itself_round(resources: Any) -> None:
+    for _, statement in statements(resources):
+        assert statement["Effect"] == "Allow"
+        assert not statement.keys() & {"NotAction", "NotResource", "NotPrincipal"}
+
+
+def test_no_role_has_a_managed_policy(resources: Any) -> None:
+    for role in of_type(resources, "AWS::IAM::Role").values():
+        assert "ManagedPolicyArns" not in role["Properties"]
+
+
+def test_every_role_trusts_one_service(resources: Any) -> None:
+    trusted = {
+        name: [s["Principal"] for s in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]]
+        for name, role in of_type(resources, "AWS::IAM::Role").items()
+    }
+
+    assert trusted == {
+        "NightlyRuleRole": [{"Service": "events.amazonaws.com"}],
+        "WorkflowRole": [{"Service": "states.amazonaws.com"}],
+        "SubmitRole": [{"Service": "lambda.amazonaws.com"}],
+        "StatusRole": [{"Service": "lambda.amazonaws.com"}],
+        "CollectRole": [{"Service": "lambda.amazonaws.com"}],
+    }
+
+
+def test_nothing_has_a_physical_name_so_two_stacks_share_an_account(resources: Any) -> None:
+    for name, resource in resources.items():
+        kind = resource["Type"]
+        assert kind in NAME_OF or kind in NEVER_NAMED, f"{name}: how is a {kind} named?"
+        assert NAME_OF.get(kind) not in resource.get("Properties", {}), name
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_a_role_and_a_log_group_of_its_own(resources: Any, function: str) -> None:
+    properties = resources[function]["Properties"]
+    role = properties["Role"]["Fn::GetAtt"][0]
+    logs = properties["LoggingConfig"]["LogGroup"]["Ref"]
+    others = json.dumps([resources[each] for each in FUNCTIONS if each != function])
+
+    assert resources[role]["Type"] == "AWS::IAM::Role"
+    assert resources[logs]["Properties"]["RetentionInDays"] <= 90
+    assert f'"{role}"' not in others
+    assert f'"{logs}"' not in others
+    assert ("logs:PutLogEvents", {"Fn::GetAtt": [logs, "Arn"]}) in allowed(resources, role)
+
+
+def test_every_log_is_forgotten_some_day(resources: Any) -> None:
+    groups = of_type(resources, "AWS::Logs::LogGroup")
+
+    assert len(groups) == 4
+    assert all(1 <= group["Properties"]["RetentionInDays"] <= 90 for group in groups.values())
+
+
+def test_a_function_writes_the_ticket_table_in_its_own_way_only(resources: Any) -> None:
+    table = {"Fn::GetAtt": ["TicketTable", "Arn"]}
+    on_tickets = {
+        role: {action for action, on in allowed(resources, role) if on == table}
+        for role in ("SubmitRole", "StatusRole", "CollectRole")
+    }
+
+    assert on_tickets == {
+        "SubmitRole": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
+        "StatusRole": set(),
+        "CollectRole": {"dynamodb:BatchGetItem", "dynamodb:PartiQLUpdate"},
+    }
+
+
+def test_nobody_may_delete_or_replace_a_ticket(resources: Any) -> None:
+    for name, statement in statements(resources):
+        if "TicketTable" in json.dumps(statement["Resource"]):
+            actions = set(as_list(statement["Action"]))
+            assert not actions & {
+                "dynamodb:BatchWriteItem",
+                "dynamodb:DeleteItem",
+                "dynamodb:PartiQLDelete",
+                "dynamodb:PartiQLInsert",
+                "dynamodb:PutItem",
+            }, name
+
+
+def test_reading_executions_is_a_policy_apart_from_the_functions(resources: Any) -> None:
+    # In the role it would need the workflow, which needs the function, which needs the role.
+    [policy] = of_type(resources, "AWS::IAM::Policy").values()
+
+    assert policy["Properties"]["Roles"] == [{"Ref": "SubmitRole"}]
+    [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "states:DescribeExecution"
+    assert statement["Resource"]["Fn::Sub"].endswith(":execution:${Workflow.Name}:*")
+    assert "Workflow" not in json.dumps(resources["SubmitRole"])
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_outlives_its_stack_and_costs_nothing_while_idle(
+    resources: Any, table: str
+) -> None:
+    properties = resources[table]["Properties"]
+
+    assert resources[table]["DeletionPolicy"] == "Retain"
+    assert resources[table]["UpdateReplacePolicy"] == "Retain"
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_the_ticket_table_and_its_index_are_those_of_the_contract(resources: Any) -> None:
+    properties = resources["TicketTable"]["Properties"]
+
+    assert properties["KeySchema"] == [{"AttributeName": "ticket_id", "KeyType": "HASH"}]
+    assert properties["GlobalSecondaryIndexes"] == [
+        {
+            "IndexName": "by_classification_status",
+            "KeySchema": [
+                {"AttributeName": "classification_status", "KeyType": "HASH"},
+                {"AttributeName": "ticket_id", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }
+    ]
+    assert sorted(properties["AttributeDefinitions"], key=lambda each: each["AttributeName"]) == [
+        {"AttributeName": "classification_status", "AttributeType": "S"},
+        {"AttributeName": "ticket_id", "AttributeType": "S"},
+    ]
+    assert "TimeToLiveSpecification" not in properties
+
+
+def test_the_run_table_forgets_old_runs(resources: Any) -> None:
+    properties = resources["RunTable"]["Properties"]
+
+    assert properties["KeySchema"] == [
+        {"AttributeName": "run_id", "KeyType": "HASH"},
+        {"AttributeName": "record", "KeyType": "RANGE"},
+    ]
+    assert properties["TimeToLiveSpecification"] == {
+        "AttributeName": "expires_at",
+        "Enabled": True,
+    }
+
+
+def test_a_night_that_could_not_start_is_kept_and_seen(resources: Any) -> None:
+    [target] = resources["NightlyRule"]["Properties"]["Targets"]
+    queue = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
+    [policy] = of_type(resources, "AWS::SQS::QueuePolicy").values()
+    [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+    watched = [
+        alarm["Properties"]
+        for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        if queue in json.dumps(alarm["Properties"]["Dimensions"])
+    ]
+
+    assert target["Arn"] == {"Ref": "Workflow"}
+    assert resources[queue]["Type"] == "AWS::SQS::Queue"
+    assert policy["Properties"]["Queues"] == [{"Ref": queue}]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Action"] == "sqs:SendMessage"
+    assert statement["Resource"] == {"Fn::GetAtt": [queue, "Arn"]}
+    assert statement["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["NightlyRule", "Arn"]}}
+    }
+    assert [alarm["AlarmActions"] for alarm in watched] == [[{"Ref": "AlertTopic"}]]
+
+
+def test_the_schedule_and_its_switch_are_parameters(resources: Any) -> None:
+    rule = resources["NightlyRule"]["Properties"]
+
+    assert rule["ScheduleExpression"] == {"Ref": "Schedule"}
+    assert rule["State"] == {"Ref": "ScheduleState"}
+
+
+def test_the_parameters_are_those_of_the_contract_with_their_defaults(template: Any) -> None:
+    defaults = {name: each["Default"] for name, each in template["Parameters"].items()}
+
+    assert defaults == PARAMETERS
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_has_a_description_and_bounds_that_its_default_keeps(
+    template: Any, name: str
+) -> None:
+    parameter = template["Parameters"][name]
+    default = parameter["Default"]
+
+    assert len(parameter["Description"]) > 20
+    if parameter["Type"] == "Number":
+        assert parameter["MinValue"] <= default <= parameter["MaxValue"]
+    elif "AllowedValues" in parameter:
+        assert default in parameter["AllowedValues"]
+    else:
+        assert re.fullmatch(parameter["AllowedPattern"], default)
+
+
+@pytest.mark.parametrize(
+    ("name", "bounds"),
+    [
+        ("PollSeconds", {"MinValue": 60}),
+        ("MaxRequestsPerBatch", {"MinValue": 1, "MaxValue": 100_000}),
+        ("MaxAttempts", {"MinValue": 1}),
+        ("ScheduleState", {"AllowedValues": ["ENABLED", "DISABLED"]}),
+        ("Architecture", {"AllowedValues": ["arm64", "x86_64"]}),
+    ],
+)
+def test_the_bounds_are_those_of_the_contract(
+    template: Any, name: str, bounds: dict[str, Any]
+) -> None:
+    assert bounds.items() <= template["Parameters"][name].items()
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("Model", ["claude-haiku-5-5", "claude-haiku-4-5-20251001"], ["", "gpt-5", "claude-x y"]),
+        ("Schedule", ["rate(1 day)", "cron(30 1 ? * MON-FRI *)"], ["", "0 2 * * *", "cron()"]),
+        ("NotificationEmail", ["", "ops@example.com"], ["ops", "ops@example", "a b@example.com"]),
+        ("AnthropicBaseUrl", ["http://127.0.0.1:8080"], ["", "api.anthropic.com", "https://a b"]),
+    ],
+)
+def test_a_pattern_takes_what_is_right_and_nothing_else(
+    template: Any, name: str, good: list[str], bad: list[str]
+) -> None:
+    pattern = template["Parameters"][name]["AllowedPattern"]
+
+    assert [each for each in good if not re.fullmatch(pattern, each)] == []
+    assert [each for each in bad if re.fullmatch(pattern, each)] == []
+
+
+def test_every_parameter_is_used(template: Any) -> None:
+    used = json.dumps([template[part] for part in ("Conditions", "Globals", "Resources")])
+
+    assert [name for name in PARAMETERS if f'"Ref": "{name}"' not in used] == []
+
+
+def test_the_outputs_are_those_of_the_contract(template: Any) -> None:
+    outputs = template["Outputs"]
+
+    assert outputs.keys() == OUTPUTS.keys()
+    assert all(output["Description"] for output in outputs.values())
+    for name, resource in OUTPUTS.items():
+        assert resource in json.dumps(outputs[name]["Value"]), name
+
+
+def test_the_key_is_in_no_environment_variable_and_in_no_template(
+    template: Any, resources: Any
+) -> None:
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    secret = resources["ApiKeySecret"]["Properties"]
+
+    assert variables["API_KEY_SECRET"] == {"Fn::GetAtt": ["ApiKeySecret", "Id"]}
+    assert [name for name in variables if "KEY" in name] == ["API_KEY_SECRET"]
+    assert "resolve:secretsmanager" not in json.dumps(template)
+    assert not secret.keys() & {"SecretString", "GenerateSecretString"}
+    assert not any("Environment" in resources[each]["Properties"] for each in FUNCTIONS)
+
+
+@pytest.mark.parametrize("role", ["SubmitRole", "StatusRole", "CollectRole"])
+def test_a_function_may_read_this_stacks_secret_alone(resources: Any, role: str) -> None:
+    may = [each for each in allowed(resources, role) if each[0].startswith("secretsmanager:")]
+
+    assert may == [("secretsmanager:GetSecretValue", {"Fn::GetAtt": ["ApiKeySecret", "Id"]})]
+
+
+def test_the_workflow_logs_its_errors_without_data_and_is_traced(resources: Any) -> None:
+    properties = resources["Workflow"]["Properties"]
+    [destination] = properties["Logging"]["Destinations"]
+
+    assert properties["Type"] == "STANDARD"
+    assert properties["Logging"]["Level"] in ("ERROR", "ALL")
+    assert properties["Logging"]["IncludeExecutionData"] is False
+    assert destination["CloudWatchLogsLogGroup"]["LogGroupArn"] == {
+        "Fn::GetAtt": ["WorkflowLogs", "Arn"]
+    }
+    assert properties["Tracing"] == {"Enabled": True}
+
+
+def test_functions_are_traced_without_code(template: Any, resources: Any) -> None:
+    assert template["Globals"]["Function"]["Tracing"] == "Active"
+    for role in ("SubmitRole", "StatusRole", "CollectRole", "WorkflowRole"):
+        actions = {action for action, _ in allowed(resources, role)}
+        assert {"xray:PutTraceSegments", "xray:PutTelemetryRecords"} <= actions, role
+
+
+def test_no_function_reserves_concurrency(template: Any, resources: Any) -> None:
+    # A new account has ten, and at least as many must stay unreserved.
+    everything = json.dumps([template["Globals"], resources])
+
+    assert "ReservedConcurrentExecutions" not in everything
+    assert "ProvisionedConcurrency" not in everything
+
+
+def test_the_mail_subscribes_to_both_topics_if_there_is_one(resources: Any) -> None:
+    subscriptions = of_type(resources, "AWS::SNS::Subscription").values()
+
+    assert {each["Properties"]["TopicArn"]["Ref"] for each in subscriptions} == {
+        "AlertTopic",
+        "ReportTopic",
+    }
+    assert {each["Condition"] for each in subscriptions} == {"HasNotificationEmail"}
+    assert {each["Properties"]["Endpoint"]["Ref"] for each in subscriptions} == {
+        "NotificationEmail"
+    }
+
+
+WORKFLOW_ARN = "arn:aws:states:eu-central-1:123456789012:stateMachine:nightshift-Workflow"
+
+
+def status_change(status: str, workflow: str = WORKFLOW_ARN) -> dict[str, Any]:
+    """An event of Step Functions, as its documentation shows one."""
+    execution = workflow.replace("stateMachine", "execution") + ":night"
+    return {
+        "version": "0",
+        "id": "315c1398-40ff-a850-213b-158f73e60175",
+        "detail-type": "Step Functions Execution Status Change",
+        "source": "aws.states",
+        "account": "123456789012",
+        "time": "2026-11-22T19:42:21Z",
+        "region": "eu-central-1",
+        "resources": [execution],
+        "detail": {
+            "executionArn": execution,
+            "stateMachineArn": workflow,
+            "name": "night",
+            "status": status,
+            "startDate": 1_551_225_271_984,
+            "stopDate": 1_551_225_291_984,
+            "input": "{}",
+            "output": None,
+        },
+    }
+
+
+@pytest.fixture
+def cut_off(resources: Any) -> EventPattern:
+    pattern = json.dumps(resources["CutOffRule"]["Properties"]["EventPattern"])
+    return EventPattern.load(pattern.replace('{"Ref": "Workflow"}', f'"{WORKFLOW_ARN}"'))
+
+
+@pytest.mark.parametrize("status", ["TIMED_OUT", "ABORTED"])
+def test_an_end_that_no_state_can_tell_of_is_told(cut_off: EventPattern, status: str) -> None:
+    assert cut_off.matches_event(status_change(status))
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "FAILED", "PENDING_REDRIVE"])
+def test_an_end_that_speaks_for_itself_is_not_told_twice(
+    cut_off: EventPattern, status: str
+) -> None:
+    assert not cut_off.matches_event(status_change(status))
+
+
+def test_another_workflow_is_none_of_our_business(cut_off: EventPattern) -> None:
+    assert not cut_off.matches_event(status_change("ABORTED", WORKFLOW_ARN + "-2"))
+
+
+def test_what_is_told_of_a_cut_off_night_is_one_string_of_status_and_execution(
+    resources: Any,
+) -> None:
+    [target] = resources["CutOffRule"]["Properties"]["Targets"]
+    transformer = target["InputTransformer"]
+
+    filled = transformer["InputTemplate"]
+    for name, path in transformer["InputPathsMap"].items():
+        value = status_change("ABORTED")
+        for key in path.removeprefix("$.").split("."):
+            value = value[key]
+        filled = filled.replace(f"<{name}>", str(value))
+    told = json.loads(filled)
+    assert "ABORTED" in told
+    assert status_change("ABORTED")["detail"]["executionArn"] in told
+    assert "<" not in told
+
+
+def test_eventbridge_may_publish_the_alert(resources: Any) -> None:
+    # "You can't use Condition blocks in Amazon SNS topic policies for EventBridge"
+    # (docs.aws.amazon.com, EventBridge, resource-based policies, 2026-11).
+    [target] = resources["CutOffRule"]["Properties"]["Targets"]
+    permits = [
+        statement
+        for name, statement in statements(resources)
+        if name == "AlertTopicPolicy"
+        and "events.amazonaws.com" in as_list(statement["Principal"]["Service"])
+    ]
+
+    assert target["Arn"] == {"Ref": "AlertTopic"}
+    assert "RoleArn" in target or any("Condition" not in statement for statement in permits)
+
+
+def test_an_alarm_may_publish_the_alert(resources: Any) -> None:
+    permits = [
+        statement["Resource"]
+        for name, statement in statements(resources)
+        if name == "AlertTopicPolicy"
+        and "cloudwatch.amazonaws.com" in as_list(statement["Principal"]["Service"])
+    ]
+
+    assert permits == [{"Ref": "AlertTopic"}]
+
+
+def test_a_failed_execution_raises_an_alarm(resources: Any) -> None:
+    [alarm] = [
+        alarm["Properties"]
+        for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        if alarm["Properties"]["MetricName"] == "ExecutionsFailed"
+    ]
+
+    assert alarm["Namespace"] == "AWS/States"
+    assert alarm["Dimensions"] == [{"Name": "StateMachineArn", "Value": {"Ref": "Workflow"}}]
+    assert alarm["AlarmActions"] == [{"Ref": "AlertTopic"}]
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_the_dashboard_is_json_that_shows_the_metrics_we_write(resources: Any) -> None:
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+
+    metrics = [row for w in json.loads(body)["widgets"] for row in w["properties"]["metrics"]]
+
+    names = {row[1] for row in metrics if row[0] in ("Nightshift", ".")}
+    assert {"TicketsClassified", "TicketsFailed", "TicketsRequeued", "TicketsSuperseded"} <= names
+
+
+def test_resources_stand_in_the_order_the_data_flows(resources: Any) -> None:
+    order = list(resources)
+
+    assert order.index("NightlyRule") < order.index("Workflow") < order.index("SubmitFunction")
+    assert order.index("SubmitFunction") < order.index("StatusFunction")
+    assert order.index("StatusFunction") < order.index("CollectFunction")

@@ -1,0 +1,411 @@
+"""The workflow: valid, every error named in it exists, none is unhandled, and no night fills it."""
+
+import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonata import Jsonata
+from statelint.linter import Linter
+
+from nightshift import errors
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "workflow.asl.yaml").read_text()
+MOST_EVENTS = 25_000
+# Names that come from AWS: of the states language, of Lambda, of its runtimes.
+OF_AWS = re.compile(r"(States|Lambda|Runtime|Sandbox)\.[A-Za-z]+")
+OURS = {
+    name
+    for name, each in vars(errors).items()
+    if isinstance(each, type)
+    and issubclass(each, errors.NightshiftError)
+    and each is not errors.NightshiftError
+}
+# The same call may be made again.
+PASSING = {"ClaudeUnavailable"}
+LAMBDAS = {
+    "Submit batches": "SubmitFunction",
+    "Check status": "StatusFunction",
+    "Collect batch": "CollectFunction",
+}
+SERVICE_ERRORS = {
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ClientExecutionTimeoutException",
+}
+# Events that a state leaves in the history (docs.aws.amazon.com, HistoryEvent, 2026-11); a map's
+# own are entered, started, succeeded, exited, and two for each iteration.
+EVENTS = {"Task": 5, "Wait": 2, "Choice": 2, "Pass": 2, "Succeed": 2, "Map": 4}
+ITERATION = 2
+
+
+@pytest.fixture(scope="module")
+def states(workflow: Any) -> dict[str, Any]:
+    """All states by name, those within the map too."""
+    outer = workflow["States"]
+    return {**outer, **outer["Collect results"]["ItemProcessor"]["States"]}
+
+
+@pytest.fixture(scope="module")
+def tasks(states: Any) -> dict[str, Any]:
+    return {name: state for name, state in states.items() if state["Type"] == "Task"}
+
+
+def filled(workflow: Any) -> Any:
+    """The definition as Step Functions gets it, as far as statelint's schema can follow."""
+    arn = "arn:aws:lambda:eu-central-1:123456789012:function:name"
+    definition = deepcopy(workflow)
+    for state in definition["States"].values():
+        if state["Type"] == "Wait":
+            state["Seconds"] = 60  # it knows numbers only
+        if "FunctionName" in state.get("Arguments", {}):
+            state["Arguments"]["FunctionName"] = arn
+    return definition
+
+
+def test_the_definition_is_valid(workflow: Any) -> None:
+    assert Linter.validate(filled(workflow)) == []
+
+
+def test_the_linter_would_find_a_state_that_is_missing(workflow: Any) -> None:
+    broken = filled(workflow)
+    broken["States"]["Wait for batches"]["Next"] = "Nowhere"
+
+    assert Linter.validate(broken) != []
+
+
+def test_the_query_language_is_jsonata_throughout(workflow: Any, states: Any) -> None:
+    paths = {"InputPath", "OutputPath", "ResultPath", "Parameters", "ResultSelector", "ItemsPath"}
+
+    assert workflow["QueryLanguage"] == "JSONata"
+    for name, state in states.items():
+        assert "QueryLanguage" not in state, name
+        assert not state.keys() & paths, name
+
+
+def test_every_substitution_has_a_placeholder_and_the_reverse(resources: Any) -> None:
+    given = resources["Workflow"]["Properties"]["DefinitionSubstitutions"]
+
+    assert set(re.findall(r"\$\{(\w+)\}", TEXT)) == given.keys()
+
+
+def test_every_expression_is_valid_jsonata(workflow: Any) -> None:
+    expressions = list(expressions_in(workflow))
+
+    assert len(expressions) == TEXT.count("{%") == TEXT.count("%}")
+    for expression in expressions:
+        Jsonata(expression)
+
+
+def expressions_in(document: Any) -> Iterator[str]:
+    """Every JSONata expression, without its marks."""
+    if isinstance(document, str) and document.startswith("{%"):
+        yield document.strip().removeprefix("{%").removesuffix("%}")
+    elif isinstance(document, dict):
+        yield from (each for value in document.values() for each in expressions_in(value))
+    elif isinstance(document, list):
+        yield from (each for value in document for each in expressions_in(value))
+
+
+def evaluate(text: str, states_input: Any) -> Any:
+    """What Step Functions makes of an expression; `$parse` is its own function."""
+    [expression] = expressions_in(text)
+    jsonata = Jsonata(expression)
+    jsonata.register_lambda("parse", json.loads)
+    frame = jsonata.create_frame()
+    frame.bind("states", {"input": states_input})
+    return jsonata.evaluate(None, frame)
+
+
+def raised(error: str, message: str) -> dict[str, str]:
+    """An error as a function's exception reaches a Catch."""
+    cause = {"errorMessage": message, "errorType": error, "stackTrace": []}
+    return {"Error": error, "Cause": json.dumps(cause)}
+
+
+@pytest.mark.parametrize("error", sorted(OURS))
+def test_our_own_words_reach_whoever_is_told(states: Any, error: str) -> None:
+    failure = raised(error, "Store the key with: aws secretsmanager ...")
+    explain = states["Explain the failure"]["Output"]
+    aside = states["Set the batch aside"]["Arguments"]["ExpressionAttributeValues"]
+
+    assert evaluate(explain["error"], failure) == error
+    assert evaluate(explain["cause"], failure) == "Store the key with: aws secretsmanager ..."
+    assert evaluate(aside[":problem"]["S"], {"failure": failure}) == (
+        f"{error}: Store the key with: aws secretsmanager ..."
+    )
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        raised("KeyError", "SECRET"),
+        {"Error": "States.Timeout", "Cause": ""},
+        {"Error": "Sandbox.Timedout", "Cause": '{"errorMessage": "SECRET"}'},
+        {"Error": "DynamoDB.AmazonDynamoDBException", "Cause": "SECRET, and not JSON"},
+    ],
+)
+def test_the_words_of_others_do_not(states: Any, failure: Any) -> None:
+    explain = states["Explain the failure"]["Output"]
+    aside = states["Set the batch aside"]["Arguments"]["ExpressionAttributeValues"]
+
+    told = evaluate(explain["cause"], failure)
+    noted = evaluate(aside[":problem"]["S"], {"failure": failure})
+
+    assert told.startswith("This was not expected.")
+    assert noted.startswith(f"{failure['Error']}: This was not expected.")
+    assert "SECRET" not in told + noted
+
+
+@pytest.mark.parametrize(
+    ("step", "there"),
+    [
+        ({"next": "submit"}, "Submit batches"),
+        ({"next": "wait", "wait_seconds": 60}, "Wait for batches"),
+        ({"next": "report", "tell": True}, "Report the night"),
+        ({"next": "report", "tell": False}, "Was it a good night?"),
+    ],
+)
+def test_what_submit_says_comes_next_does(states: Any, step: Any, there: str) -> None:
+    assert chosen(states["What comes next?"], step) == there
+
+
+@pytest.mark.parametrize(
+    ("problem", "there"),
+    [
+        ({}, "Good night"),
+        ({"problem": None}, "Good night"),
+        ({"problem": {"error": "LedgerMismatch", "cause": "?"}}, "Record the failure"),
+    ],
+)
+def test_a_night_with_a_problem_fails_after_its_report(
+    states: Any, problem: Any, there: str
+) -> None:
+    assert chosen(states["Was it a good night?"], problem) == there
+
+
+def chosen(choice: Any, states_input: Any) -> str:
+    """Where a choice leads."""
+    ways = (way for way in choice["Choices"] if evaluate(way["Condition"], states_input) is True)
+    way = next(ways, {"Next": choice["Default"]})
+    return str(way["Next"])
+
+
+@pytest.mark.parametrize("state", LAMBDAS)
+def test_a_call_outlasts_its_function(
+    states: Any, resources: Any, template: Any, state: str
+) -> None:
+    # So a retry never runs beside a living call.
+    function = resources[LAMBDAS[state]]["Properties"]
+
+    assert states[state]["Arguments"]["FunctionName"] == f"${{{LAMBDAS[state]}}}"
+    assert states[state]["TimeoutSeconds"] > function["Timeout"]
+    assert function["Timeout"] <= 900
+
+
+def test_every_task_ends_some_day(workflow: Any, tasks: Any) -> None:
+    assert all(task["TimeoutSeconds"] <= 960 for task in tasks.values())
+    assert workflow["TimeoutSeconds"] == 96 * 3_600
+
+
+def test_every_function_is_called_by_a_state(tasks: Any) -> None:
+    called = {
+        name: task
+        for name, task in tasks.items()
+        if task["Resource"] == "arn:aws:states:::lambda:invoke"
+    }
+
+    assert called.keys() == LAMBDAS.keys()
+
+
+@pytest.mark.parametrize("state", LAMBDAS)
+def test_an_error_that_a_retry_does_not_cure_is_not_retried(states: Any, state: str) -> None:
+    first = states[state]["Retry"][0]
+
+    assert first["MaxAttempts"] == 0
+    assert set(first["ErrorEquals"]) == OURS - PASSING
+
+
+@pytest.mark.parametrize("state", LAMBDAS)
+def test_lambdas_own_errors_are_retried_with_full_jitter(states: Any, state: str) -> None:
+    [retrier] = [
+        each for each in states[state]["Retry"] if SERVICE_ERRORS & set(each["ErrorEquals"])
+    ]
+
+    assert set(retrier["ErrorEquals"]) >= SERVICE_ERRORS
+    assert retrier["JitterStrategy"] == "FULL"
+    assert retrier["MaxAttempts"] >= 3
+    assert retrier["MaxDelaySeconds"] <= 300
+
+
+@pytest.mark.parametrize("state", LAMBDAS)
+def test_an_unavailable_provider_is_waited_for_by_the_hour(states: Any, state: str) -> None:
+    [retrier] = [each for each in states[state]["Retry"] if PASSING & set(each["ErrorEquals"])]
+
+    waits = [
+        min(
+            retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt,
+            retrier["MaxDelaySeconds"],
+        )
+        for attempt in range(retrier["MaxAttempts"])
+    ]
+    assert 3_600 < sum(waits) < 96 * 3_600
+
+
+def test_whatever_is_retried_is_retried_with_jitter(tasks: Any) -> None:
+    retriers = [each for task in tasks.values() for each in task["Retry"] if each["MaxAttempts"]]
+
+    assert all(each["JitterStrategy"] == "FULL" for each in retriers)
+    assert all(each["BackoffRate"] > 1 for each in retriers)
+
+
+def test_every_task_retries_all_other_errors_last(tasks: Any) -> None:
+    for name, task in tasks.items():
+        assert task["Retry"][-1]["ErrorEquals"] == ["States.ALL"], name
+        assert all("States.ALL" not in each["ErrorEquals"] for each in task["Retry"][:-1]), name
+
+
+def test_every_error_ends_in_an_explanation(workflow: Any) -> None:
+    told_anyway = {"Record the failure": "Tell someone", "Tell someone": "Night failed"}
+    for name, state in workflow["States"].items():
+        if state["Type"] in ("Task", "Map"):
+            last = state["Catch"][-1]
+            assert last["ErrorEquals"] == ["States.ALL"], name
+            assert last["Next"] == told_anyway.get(name, "Explain the failure"), name
+
+
+def test_an_error_of_one_batch_does_not_stop_the_others(states: Any) -> None:
+    [catch] = states["Collect batch"]["Catch"]
+
+    assert catch["ErrorEquals"] == ["States.ALL"]
+    assert catch["Next"] == "Set the batch aside"
+    assert states["Set the batch aside"]["End"] is True
+
+
+def test_every_failure_is_recorded_and_told_before_the_end(states: Any) -> None:
+    assert states["Explain the failure"]["Next"] == "Record the failure"
+    assert states["Record the failure"]["Next"] == "Tell someone"
+    assert states["Tell someone"]["Next"] == "Night failed"
+    assert states["Tell someone"]["Arguments"]["TopicArn"] == "${AlertTopic}"
+    assert states["Report the night"]["Arguments"]["TopicArn"] == "${ReportTopic}"
+    assert states["Night failed"]["Type"] == "Fail"
+
+
+def test_every_choice_has_a_default(states: Any) -> None:
+    choices = {name: state for name, state in states.items() if state["Type"] == "Choice"}
+
+    assert len(choices) == 4
+    assert [name for name, state in choices.items() if "Default" not in state] == []
+
+
+def test_every_error_that_is_named_exists(states: Any) -> None:
+    lists = [
+        each["ErrorEquals"]
+        for state in states.values()
+        for each in (*state.get("Retry", []), *state.get("Catch", []))
+    ]
+
+    names = {name for each in lists for name in each}
+    assert [name for name in names - OURS if not OF_AWS.fullmatch(name)] == []
+
+
+def test_the_words_of_our_own_errors_and_of_no_others_are_passed_on() -> None:
+    passed_on = re.findall(r"\$ours := \[(.*?)\]", TEXT, re.DOTALL)
+
+    assert len(passed_on) == 2
+    for names in passed_on:
+        assert set(re.findall(r"'(\w+)'", names)) == OURS
+
+
+def test_four_batches_are_collected_at_once(workflow: Any) -> None:
+    collect = workflow["States"]["Collect results"]
+
+    assert collect["MaxConcurrency"] == 4
+    assert collect["ItemProcessor"]["ProcessorConfig"] == {"Mode": "INLINE"}
+
+
+def test_the_workflow_may_do_what_its_states_do_and_no_more(tasks: Any, resources: Any) -> None:
+    actions = {
+        "arn:aws:states:::lambda:invoke": "lambda:InvokeFunction",
+        "arn:aws:states:::dynamodb:updateItem": "dynamodb:UpdateItem",
+        "arn:aws:states:::sns:publish": "sns:Publish",
+    }
+    [policy] = resources["WorkflowRole"]["Properties"]["Policies"]
+    granted = [s["Action"] for s in policy["PolicyDocument"]["Statement"] if s["Resource"] != "*"]
+
+    assert set(granted) == {actions[task["Resource"]] for task in tasks.values()}
+
+
+def walk(states: Any, *path: str) -> int:
+    """How many events a walk through these states leaves, each following on the one before."""
+    for here, there in pairwise(path):
+        state = states[here]
+        ways = {state.get("Next"), state.get("Default")}
+        ways |= {choice["Next"] for choice in state.get("Choices", [])}
+        assert there in ways, f"{here} does not lead to {there}"
+    return sum(EVENTS[states[name]["Type"]] for name in path)
+
+
+@pytest.fixture(scope="module")
+def turn(states: Any) -> int:
+    """A turn in which nothing has ended."""
+    path = ("Wait for batches", "Check status", "Has a batch ended?", "Wait for batches")
+    return walk(states, *path) - EVENTS["Wait"]
+
+
+@pytest.fixture(scope="module")
+def sent(states: Any) -> int:
+    """One more batch on its way."""
+    path = ("Submit batches", "What comes next?", "Submit batches")
+    return walk(states, *path) - EVENTS["Task"]
+
+
+@pytest.fixture(scope="module")
+def collected(states: Any) -> int:
+    """One batch, collected by itself in two calls."""
+    inner = walk(
+        states,
+        *("Collect batch", "Is all collected?", "Collect batch", "Is all collected?"),
+        "Batch collected",
+    )
+    return EVENTS["Map"] + ITERATION + inner
+
+
+def test_a_turn_is_nine_events(turn: int) -> None:
+    assert turn == 9
+
+
+def test_the_longest_night_stays_far_under_the_limit_of_events(
+    states: Any, turn: int, sent: int, collected: int
+) -> None:
+    # Three rounds of 24 hours; each of 50 batches is sent, ends and is collected by itself.
+    a_round = 50 * sent + 125 * turn + 50 * (collected + sent + turn)
+    end = walk(
+        states,
+        *("Submit batches", "What comes next?", "Report the night", "Was it a good night?"),
+        *("Record the failure", "Tell someone"),
+    )
+
+    assert 3 * a_round + end < MOST_EVENTS * 2 / 3
+
+
+def test_every_retry_of_every_turn_stays_under_the_limit_of_events(
+    workflow: Any, states: Any, turn: int
+) -> None:
+    # A retry is three more events. Retries take time: a task that fails all the time fills 96
+    # hours with waits of half their bound on average, since the jitter is full.
+    [retrier] = [
+        each
+        for each in states["Check status"]["Retry"]
+        if each["ErrorEquals"] == ["ClaudeUnavailable"]
+    ]
+    retries = workflow["TimeoutSeconds"] / (retrier["MaxDelaySeconds"] / 2)
+
+    assert 3 * retries + 4 * 125 * turn < MOST_EVENTS

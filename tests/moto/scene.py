@@ -1,0 +1,214 @@
+"""A stack without its workflow: moto's AWS and the stand-in for Claude, driven call by call."""
+
+import importlib.util
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from nightshift import aws, custom_id, deployment, settings, task
+from nightshift.deployment import Deployment
+from nightshift.ledger import Tally
+from tests.claude_standin import StandIn
+
+REPOSITORY = Path(__file__).parents[2]
+TEMPLATE = yaml_parse((REPOSITORY / "template.yaml").read_text())
+DAY = "2026-11-22"
+STARTED_AT = f"{DAY}T02:00:00.000Z"
+MOST_CALLS = 100
+
+type Step = dict[str, Any]
+type Item = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a handler may ask of Lambda."""
+
+    seconds_left: float
+    function_name: str = "function"
+    memory_limit_in_mb: int = 1024
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
+    aws_request_id: str = "request"
+
+    def get_remaining_time_in_millis(self) -> float:
+        return self.seconds_left * 1000
+
+
+@dataclass
+class Scene:
+    """One stack's tables, secret and executions, and what was said to Claude."""
+
+    claude: StandIn
+    patch: pytest.MonkeyPatch
+
+    @property
+    def tickets(self) -> Any:
+        return table("TicketTable")
+
+    @property
+    def runs(self) -> Any:
+        return table("RunTable")
+
+    @property
+    def secrets(self) -> Any:
+        return client("secretsmanager")
+
+    @cached_property
+    def workflow(self) -> str:
+        machine = client("stepfunctions").create_state_machine(
+            name="night",
+            definition='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
+            roleArn="arn:aws:iam::123456789012:role/night",
+        )
+        return str(machine["stateMachineArn"])
+
+    @property
+    def stack(self) -> Deployment:
+        return deployment.deployment()
+
+    def configure(self, **variables: object) -> None:
+        """Deploy anew: other environment variables, and functions that start cold."""
+        for name, value in variables.items():
+            self.patch.setenv(name, str(value))
+        forget()
+
+    def store_key(self, text: str) -> None:
+        self.secrets.put_secret_value(SecretId="key", SecretString=text)
+
+    def start(self, name: str = "night") -> str:
+        """An execution that runs until it is stopped."""
+        started = client("stepfunctions").start_execution(stateMachineArn=self.workflow, name=name)
+        return str(started["executionArn"])
+
+    def stop(self, execution: str) -> None:
+        client("stepfunctions").stop_execution(executionArn=execution)
+
+    def put(self, *ids: str, subject: str = "Invoice of {id}", **more: str) -> None:
+        """Tickets that ask for a category. `{id}` in a text stands for the ticket's own id."""
+        with self.tickets.batch_writer() as writer:
+            for ticket_id in ids:
+                texts = {"subject": subject, **more}
+                filled = {name: text.replace("{id}", ticket_id) for name, text in texts.items()}
+                writer.put_item(
+                    Item={"ticket_id": ticket_id, "classification_status": "pending"} | filled
+                )
+
+    def ticket(self, ticket_id: str) -> Item:
+        return dict(self.tickets.get_item(Key={"ticket_id": ticket_id})["Item"])
+
+    def submit(
+        self, execution: str, *, seconds: float = 900, estimate: Any = None, **asked: Any
+    ) -> Step:
+        """One call of *Submit batches*, in and out as JSON."""
+        event = {"execution": execution, "started_at": STARTED_AT, "input": asked}
+        return _call("submit", {**event, "estimate": estimate}, seconds)
+
+    def send_all(self, execution: str, **asked: Any) -> Step:
+        """Call *Submit batches* until it wants something else than another call."""
+        for _ in range(MOST_CALLS):
+            step = self.submit(execution, **asked)
+            if step["next"] != "submit":
+                return step
+        raise AssertionError("submit asks for ever more calls")
+
+    def look(self, execution: str, run_id: str = DAY, more: bool = False) -> Step:
+        """One call of *Check status*."""
+        return _call("status", {"execution": execution, "run_id": run_id, "more": more})
+
+    def collect(self, execution: str, record: str, run_id: str = DAY) -> Step:
+        """One call of *Collect results* that writes no ticket: moto's PartiQL is wrong."""
+        return _call("collect", {"execution": execution, "run_id": run_id, "record": record})
+
+    def records(self, prefix: str, run_id: str = DAY) -> list[Item]:
+        """Items of a run in the order of their sort keys."""
+        key = boto3.dynamodb.conditions.Key
+        condition = key("run_id").eq(run_id) & key("record").begins_with(prefix)
+        return list(self.runs.query(KeyConditionExpression=condition)["Items"])
+
+    def answer(self, execution: str, run_id: str = DAY, cost: str = "0", **tally: int) -> None:
+        """As if every open batch had been collected: all tickets classified, unless `tally` says
+        what became of the requests of the one open batch."""
+        for batch in self.stack.ledger.night(run_id).in_state("open"):
+            if not tally:
+                self._classify(str(batch.batch_id))
+            became = Tally(**tally) if tally else Tally(classified=batch.requests)
+            closed = replace(batch, tally=became, cost=Decimal(cost))
+            self.stack.ledger.close(closed, execution)
+            self.stack.ledger.mark_deleted(closed)
+
+    def sent(self, batch_id: str | None = None) -> list[str]:
+        """Ids of the tickets that Claude was asked about and accepted, sorted."""
+        ids = []
+        for row in self.claude.control.rows():
+            name = custom_id.parse(row["custom_id"])
+            assert name is not None
+            if batch_id in (None, row["batch_id"]):
+                ids.append(name.ticket_id or f"hash {name.name}")
+        return sorted(ids)
+
+    def posts(self) -> list[dict[str, Any]]:
+        return self.claude.control.requests("create")
+
+    def _classify(self, batch_id: str) -> None:
+        for ticket_id in self.sent(batch_id):
+            self.tickets.update_item(
+                Key={"ticket_id": ticket_id},
+                UpdateExpression="SET category = :c REMOVE classification_status",
+                ExpressionAttributeValues={":c": "billing"},
+            )
+
+
+@cache
+def client(service: str) -> Any:
+    """A client for tests: making one takes longer than most tests."""
+    return boto3.client(service)
+
+
+@cache
+def table(name: str) -> Any:
+    return boto3.resource("dynamodb").Table(name)
+
+
+def create_tables() -> None:
+    """The two tables as the template defines them."""
+    made = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
+    for name in ("TicketTable", "RunTable"):
+        properties = TEMPLATE["Resources"][name]["Properties"]
+        definition = {key: properties[key] for key in made if key in properties}
+        client("dynamodb").create_table(TableName=name, **definition)
+
+
+def forget() -> None:
+    """A cold start: what functions keep between calls is gone."""
+    for module in (aws, deployment, settings, task):
+        for thing in vars(module).values():
+            if clear := getattr(thing, "cache_clear", None):
+                clear()
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def _call(function: str, event: Mapping[str, Any], seconds: float = 900) -> Step:
+    """Invoke a handler as Lambda does: from its file, in and out as JSON."""
+    path = REPOSITORY / "functions" / function / "app.py"
+    spec = importlib.util.spec_from_file_location(f"{function}_app", path)
+    assert spec
+    assert spec.loader
+    app = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(app)
+    answer = app.lambda_handler(json.loads(json.dumps(event)), Context(seconds))
+    return dict(json.loads(json.dumps(answer)))

@@ -1,0 +1,272 @@
+"""The record of runs: every step is one conditional write, and none happens out of order."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from nightshift.bitmap import Bitmap
+from nightshift.ledger import Batch, Ledger, Stale, Tally
+from nightshift.lock import LockItem
+from nightshift.money import Usage
+from tests.moto.scene import TEMPLATE, client, table
+
+ME, OTHER = "execution:me", "execution:other"
+CREATED_AT = datetime(2026, 11, 22, 2, 1, tzinfo=UTC)
+TALLY = Tally(3, 1, 2, 4, 5, 1, 6, 2, 1, 1, Usage(1000, 200, 30, 4, 5))
+
+type Step = Callable[[Ledger, Batch], None]
+
+STEPS: dict[str, Step] = {
+    "open": lambda ledger, batch: ledger.open(batch, "msgbatch_1", CREATED_AT, False),
+    "void": lambda ledger, batch: ledger.void(batch, "refused"),
+    "prove": lambda ledger, batch: ledger.prove(batch),
+    "disown": lambda ledger, batch: ledger.disown(batch),
+    "checkpoint": lambda ledger, batch: ledger.checkpoint(replace(batch, tally=TALLY)),
+    "close": lambda ledger, batch: ledger.close(batch, ME),
+    "mark_deleted": lambda ledger, batch: ledger.mark_deleted(batch),
+    "mark_cancel_asked": lambda ledger, batch: ledger.mark_cancel_asked(batch),
+    "set_aside": lambda ledger, batch: ledger.set_aside(batch, ME, "BatchNotFound: gone"),
+}
+WAY = {"creating": [], "open": ["open"], "closed": ["open", "close"], "void": ["void"]}
+ALLOWED = {
+    "creating": {"open", "void"},
+    "open": {"prove", "disown", "checkpoint", "close", "mark_cancel_asked", "set_aside"},
+    "closed": {"mark_deleted"},
+    "void": set[str](),
+}
+
+
+@pytest.fixture
+def ledger(account: None) -> Ledger:
+    """A run table whose lock is held by this execution."""
+    dynamodb = client("dynamodb")
+    assert LockItem(dynamodb, "RunTable", lambda _: "RUNNING").take(ME, "run")
+    return Ledger(dynamodb, "RunTable")
+
+
+def intent(number: int = 1, execution: str = ME) -> Batch:
+    return Batch(
+        run_id="run",
+        record=f"batch#{number:04}",
+        token=f"token{number:03}",
+        state="creating",
+        round=1,
+        execution=execution,
+        model="claude-haiku-4-5",
+        first="A",
+        last="Z",
+        requests=10,
+        bound=Decimal("0.0123456789"),
+        intent_at=CREATED_AT - timedelta(minutes=1),
+    )
+
+
+def bring(ledger: Ledger, state: str) -> Batch:
+    """A batch that has come as far as this state, as it is in the table now."""
+    ledger.intend(intent())
+    for step in WAY[state]:
+        STEPS[step](ledger, ledger.batch("run", "batch#0001"))
+    return ledger.batch("run", "batch#0001")
+
+
+def test_an_intent_is_read_back_as_it_was_written(ledger: Ledger) -> None:
+    ledger.intend(intent())
+
+    assert ledger.batch("run", "batch#0001") == intent()
+    assert ledger.night("run").batches == (intent(),)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("state", WAY)
+def test_a_step_happens_in_its_own_state_only(ledger: Ledger, state: str, step: str) -> None:
+    batch = bring(ledger, state)
+
+    if step in ALLOWED[state]:
+        STEPS[step](ledger, batch)
+        assert ledger.batch("run", "batch#0001") != batch
+    else:
+        with pytest.raises(Stale):
+            STEPS[step](ledger, batch)
+        assert ledger.batch("run", "batch#0001") == batch
+
+
+@pytest.mark.parametrize(("state", "step"), [("creating", "open"), ("open", "close")])
+def test_of_two_callers_only_one_moves_a_batch_on(ledger: Ledger, state: str, step: str) -> None:
+    batch = bring(ledger, state)
+
+    STEPS[step](ledger, batch)
+
+    with pytest.raises(Stale):
+        STEPS[step](ledger, batch)
+
+
+def test_a_batch_that_was_let_go_cannot_be_closed_by_who_still_holds_it(ledger: Ledger) -> None:
+    held = bring(ledger, "open")
+    ledger.disown(held)
+    ledger.open(ledger.batch("run", "batch#0001"), "msgbatch_2", CREATED_AT, False)
+
+    for step in ("prove", "checkpoint", "close", "disown", "set_aside"):
+        with pytest.raises(Stale):
+            STEPS[step](ledger, held)
+
+    batch = ledger.batch("run", "batch#0001")
+    assert (batch.batch_id, batch.state, batch.foreign) == ("msgbatch_2", "open", {"msgbatch_1"})
+
+
+def test_every_foreign_batch_is_remembered(ledger: Ledger) -> None:
+    ledger.intend(intent())
+    for number in (1, 2):
+        batch = ledger.batch("run", "batch#0001")
+        ledger.open(batch, f"msgbatch_{number}", CREATED_AT, False)
+        ledger.disown(ledger.batch("run", "batch#0001"))
+
+    batch = ledger.batch("run", "batch#0001")
+    assert batch.foreign == {"msgbatch_1", "msgbatch_2"}
+    assert (batch.state, batch.batch_id, batch.created_at) == ("creating", None, None)
+
+
+def test_an_intent_needs_the_lock(ledger: Ledger) -> None:
+    with pytest.raises(Stale):
+        ledger.intend(intent(execution=OTHER))
+
+    assert ledger.night("run").batches == ()
+
+
+def test_no_intent_once_a_stop_was_asked_for(ledger: Ledger) -> None:
+    LockItem(ledger.dynamodb, "RunTable", lambda _: "RUNNING").ask_to_stop()
+
+    with pytest.raises(Stale):
+        ledger.intend(intent())
+
+    assert ledger.night("run").batches == ()
+
+
+def test_an_intent_never_overwrites_another(ledger: Ledger) -> None:
+    ledger.intend(intent())
+
+    with pytest.raises(Stale):
+        ledger.intend(replace(intent(), token="another!"))
+
+    assert ledger.batch("run", "batch#0001").token == "token001"
+
+
+def test_a_round_begins_once_and_needs_the_lock(ledger: Ledger) -> None:
+    ledger.begin_round("run", 1, ME)
+
+    for execution, number in ((ME, 1), (OTHER, 2)):
+        with pytest.raises(Stale):
+            ledger.begin_round("run", number, execution)
+
+    [round_] = ledger.night("run").rounds
+    assert (round_.number, round_.execution, round_.walked) == (1, ME, False)
+
+
+def test_a_round_is_walked_once_its_end_was_reached(ledger: Ledger) -> None:
+    for number in (1, 2):
+        ledger.begin_round("run", number, ME)
+
+    ledger.end_walk("run", 2)
+
+    assert [round_.walked for round_ in ledger.night("run").rounds] == [False, True]
+
+
+def test_a_checkpoint_is_read_back_to_the_bit_and_to_the_cent(ledger: Ledger) -> None:
+    seen = Bitmap(100_000)
+    seen.add([0, 7, 8, 99_999])
+    batch = bring(ledger, "open")
+    so_far = replace(
+        batch,
+        seen=bytes(seen),
+        tally=TALLY,
+        cost=Decimal("0.000123456789"),
+        readings=2,
+        rejection="permission_error: no",
+    )
+
+    ledger.checkpoint(so_far)
+
+    assert ledger.batch("run", "batch#0001") == so_far
+    [listed] = ledger.night("run").batches
+    assert (listed.tally, listed.cost, listed.seen) == (TALLY, so_far.cost, b"")
+
+
+def test_a_closed_batch_keeps_its_tally_and_drops_its_bitmap(ledger: Ledger) -> None:
+    batch = bring(ledger, "open")
+    ledger.checkpoint(replace(batch, seen=b"\xff\x03"))
+
+    ledger.close(replace(batch, tally=TALLY, disputed=True), ME, "LedgerMismatch: 9 of 10")
+
+    closed = ledger.batch("run", "batch#0001")
+    assert (closed.state, closed.tally, closed.seen) == ("closed", TALLY, b"")
+    assert (closed.disputed, closed.closed_by) == (True, ME)
+    assert (closed.problem, closed.noticed_by) == ("LedgerMismatch: 9 of 10", ME)
+
+
+def test_only_the_first_execution_to_meet_a_problem_is_named(ledger: Ledger) -> None:
+    batch = bring(ledger, "open")
+    ledger.set_aside(batch, ME, "BatchNotFound: gone")
+
+    ledger.set_aside(ledger.batch("run", "batch#0001"), OTHER, "BatchNotFound: still gone")
+
+    aside = ledger.batch("run", "batch#0001")
+    assert (aside.aside_by, aside.noticed_by) == (OTHER, ME)
+    assert aside.problem == "BatchNotFound: gone"
+
+
+def test_looks_are_counted_by_whoever_holds_the_batch_now(ledger: Ledger) -> None:
+    batch = bring(ledger, "creating")
+    for _ in range(3):
+        ledger.look(ledger.batch("run", "batch#0001"))
+    looks = ledger.batch("run", "batch#0001").looks
+
+    STEPS["open"](ledger, batch)
+
+    assert looks == 3
+    assert ledger.batch("run", "batch#0001").looks == 0
+
+
+def test_more_long_ids_than_one_write_takes_are_remembered(ledger: Ledger) -> None:
+    ids = {f"name{n:03}": "長" * 300 + str(n) for n in range(60)}
+
+    ledger.remember_ids("run", ids)
+
+    assert ledger.recall_ids("run", [*ids, "never heard of"]) == ids
+
+
+def test_a_night_holds_its_own_run_only(ledger: Ledger) -> None:
+    ledger.intend(intent())
+    ledger.intend(replace(intent(), run_id="run2"))
+    ledger.remember_ids("run", {"name": "long"})
+
+    night = ledger.night("run")
+
+    assert [batch.run_id for batch in night.batches] == ["run"]
+
+
+def test_a_night_of_more_than_one_page_is_read_whole(ledger: Ledger) -> None:
+    long = "x" * 300_000
+    for number in range(1, 6):
+        ledger.intend(replace(intent(number), first=long))
+
+    assert len(ledger.night("run").batches) == 5
+
+
+def test_everything_but_the_lock_is_forgotten_one_day(ledger: Ledger) -> None:
+    bring(ledger, "closed")
+    ledger.begin_round("run", 1, ME)
+    ledger.transact([ledger.empty_group("run", "empty#0001", ME, 3)], ME)
+    ledger.remember_ids("run", {"name": "long"})
+    ledger.save_report("run", {"status": "complete", "cost_usd": 0.1})
+
+    attribute = TEMPLATE["Resources"]["RunTable"]["Properties"]["TimeToLiveSpecification"]
+    items = table("RunTable").scan()["Items"]
+    by_record = {item["record"]: item.get(attribute["AttributeName"]) for item in items}
+
+    assert by_record.pop("lock") is None
+    assert len(by_record) == 5
+    in_a_month = (datetime.now(UTC) + timedelta(days=30)).timestamp()
+    in_a_year = (datetime.now(UTC) + timedelta(days=365)).timestamp()
+    assert all(in_a_month < when < in_a_year for when in by_record.values())

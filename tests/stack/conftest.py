@@ -1,0 +1,84 @@
+"""One local cloud and one deployment for all nights; every night leaves it as it found it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from tests.claude_standin import StandIn, running
+from tests.local_cloud.cloud import LocalCloud, local_cloud
+from tests.local_cloud.stack import build, deploy
+from tests.stack.stack import CANARY, LIFE, Stack
+
+# A minute of waiting takes a sixteenth of a second.
+WAIT_SCALE = 0.001
+
+
+class Place(NamedTuple):
+    """Where stacks are deployed, and the Claude that they ask."""
+
+    cloud: LocalCloud
+    claude: StandIn
+
+    def deploy(self, name: str) -> Stack:
+        """A new stack, still without a key."""
+        parameters = {
+            "AnthropicBaseUrl": self.claude.url,
+            "ScheduleState": "DISABLED",
+            "MaxRequestsPerBatch": "5",
+            "Architecture": "x86_64",
+        }
+        outputs = deploy(self.cloud, name, build(self.cloud), parameters)
+        stack = Stack(self.cloud, self.claude, name, outputs)
+        stack.prepare()
+        return stack
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    directory = tmp_path_factory.mktemp("aws")
+    enforced = {"AUTH": "true"}
+    with (
+        running(life=LIFE) as claude,
+        local_cloud(directory, wait_scale=WAIT_SCALE, settings=enforced) as cloud,
+    ):
+        yield Place(cloud, claude)
+
+
+@pytest.fixture(scope="session")
+def deployed(place: Place) -> Stack:
+    stack = place.deploy("night")
+    stack.store_key(place.claude.api_key)
+    return stack
+
+
+@pytest.fixture(scope="session")
+def deployed_beside(place: Place) -> Stack:
+    stack = place.deploy("second")
+    stack.store_key(place.claude.api_key)
+    return stack
+
+
+@pytest.fixture
+def stack(deployed: Stack) -> Iterator[Stack]:
+    """The stack without anything of earlier tests; what it says is checked at the end."""
+    deployed.forget()
+    yield deployed
+    _end_quietly(deployed)
+
+
+@pytest.fixture
+def neighbour(deployed_beside: Stack) -> Iterator[Stack]:
+    """Another stack in the same account that asks the same Claude."""
+    deployed_beside.forget()
+    yield deployed_beside
+    _end_quietly(deployed_beside)
+
+
+def _end_quietly(stack: Stack) -> None:
+    for night in stack.nights:
+        night.stop()
+    for where, said in stack.everything_said():
+        assert CANARY not in said, f"the text of a ticket is in {where}"
+        assert stack.claude.api_key not in said, f"the key is in {where}"
+    stack.forget()

@@ -1,0 +1,85 @@
+"""Tickets as they stand in the table and result lines as the provider writes them."""
+
+import json
+from typing import Any
+
+from nightshift import custom_id
+from nightshift.custom_id import CustomId
+from nightshift.task import task
+from nightshift.tickets import GUARDED, Ticket
+
+TOKEN = "tok-en_1"
+
+type Item = dict[str, dict[str, str]]
+"""An item as DynamoDB's API spells it."""
+
+
+def item(**attributes: str | int | None) -> Item:
+    """A pending ticket's item; an attribute that is None is not there."""
+    values = {
+        "ticket_id": "T-1",
+        "subject": "Refund",
+        "body": "Where is my money?",
+        "classification_status": "pending",
+        **attributes,
+    }
+    return {
+        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def read(stored: Item) -> Ticket:
+    """The ticket that an item is read as."""
+    return Ticket(
+        stored["ticket_id"]["S"],
+        {name: stored.get(name) for name in GUARDED},
+        int(stored.get("classification_attempts", {}).get("N", 0)),
+        "classification_error" in stored,
+    )
+
+
+def ticket(**attributes: str | int | None) -> Ticket:
+    return read(item(**attributes))
+
+
+def name_of(asked: Ticket, ordinal: int = 0) -> CustomId:
+    """The custom_id under which the default task asks about a ticket."""
+    message = task().message_for(asked.subject, asked.body)
+    sent = custom_id.digest(message or "")
+    return CustomId(TOKEN, ordinal, sent, *custom_id.name_ticket(asked.ticket_id))
+
+
+def succeeded(text: str = "billing", **message: Any) -> dict[str, Any]:
+    """A `result` with an answer."""
+    answered = {
+        "id": "msg_01",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-haiku-4-5-20251001",
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": 16,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
+            "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+            "output_tokens": 5,
+            "service_tier": "batch",
+            "inference_geo": "not_available",
+        },
+    }
+    return {"type": "succeeded", "message": {**answered, **message}}
+
+
+def errored(kind: str, message: str = "model: claude-none") -> dict[str, Any]:
+    """A `result` with an error, nested twice as the provider does."""
+    error = {"details": {"error_visibility": "user_facing"}, "type": kind, "message": message}
+    return {"type": "errored", "error": {"type": "error", "error": error, "request_id": None}}
+
+
+def raw(name: object, result: object) -> bytes:
+    """One line of a results file."""
+    return json.dumps({"custom_id": name, "result": result}, ensure_ascii=False).encode()

@@ -1,0 +1,307 @@
+"""What a result means for its ticket: every answer, every error, and a person always wins."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from nightshift import results
+from nightshift.decision import Decision, Rules, decide
+from nightshift.results import Line
+from nightshift.task import task
+from nightshift.tickets import Change, Ticket
+from tests.unit.examples import Item, errored, item, name_of, raw, read, succeeded, ticket
+
+RULES = Rules(task(), "msgbatch_1", max_attempts=3, now="2026-11-22T04:00:00+00:00")
+MAY_WRITE = {
+    "category",
+    "classification_attempts",
+    "classification_batch_id",
+    "classification_error",
+    "classification_status",
+    "classified_at",
+    "classified_by",
+}
+RETRYABLE = ["rate_limit_error", "timeout_error", "api_error", "overloaded_error", "of_tomorrow"]
+OF_THE_ACCOUNT = ["authentication_error", "billing_error", "permission_error", "not_found_error"]
+THROWN_AWAY = {
+    "another answer": succeeded("I cannot tell."),
+    "two categories": succeeded("billing, technical"),
+    "no answer": succeeded(content=[]),
+    "max_tokens": succeeded("billing", stop_reason="max_tokens"),
+    "refusal": succeeded(content=[], stop_reason="refusal"),
+    "a refusal that names a category": succeeded("billing", stop_reason="refusal"),
+    "a full context": succeeded("billing", stop_reason="model_context_window_exceeded"),
+    "a pause": succeeded("billing", stop_reason="pause_turn"),
+}
+
+
+def line_for(asked: Ticket, result: dict[str, Any]) -> Line:
+    line = results.read(raw(str(name_of(asked)), result))
+    assert line is not None
+    return line
+
+
+def decided(result: dict[str, Any], rules: Rules = RULES, **attributes: Any) -> Decision:
+    """The decision on a ticket that is still as it was sent."""
+    now = ticket(**attributes)
+    return decide(line_for(now, result), now, rules)
+
+
+def written(decision: Decision) -> dict[str, Any]:
+    assert decision.change is not None
+    return {name: next(iter(value.values())) for name, value in decision.change.values.items()}
+
+
+def after(change: Change | None, stored: Item) -> Item:
+    """The item as the table holds it after the change."""
+    if change is None:
+        return stored
+    kept = {name: value for name, value in stored.items() if name not in change.remove}
+    return {**kept, **change.values}
+
+
+@pytest.mark.parametrize("answer", ["billing", " Billing.\n", "BILLING"])
+def test_a_category_is_written_and_the_ticket_leaves_the_index(answer: str) -> None:
+    decision = decided(succeeded(answer))
+
+    assert (decision.outcome, decision.left) == ("classified", False)
+    assert written(decision) == {
+        "category": "billing",
+        "classified_at": "2026-11-22T04:00:00+00:00",
+        "classified_by": "claude-haiku-4-5-20251001",
+        "classification_batch_id": "msgbatch_1",
+    }
+    assert decision.change is not None
+    assert set(decision.change.remove) == {
+        "classification_status",
+        "classification_attempts",
+        "classification_error",
+    }
+
+
+@pytest.mark.parametrize("result", THROWN_AWAY.values(), ids=THROWN_AWAY)
+def test_an_unusable_answer_is_an_attempt(result: dict[str, Any]) -> None:
+    decision = decided(result, classification_attempts=1)
+
+    assert (decision.outcome, decision.left) == ("requeued", True)
+    assert written(decision) == {
+        "classification_attempts": "2",
+        "classification_batch_id": "msgbatch_1",
+    }
+
+
+@pytest.mark.parametrize("result", THROWN_AWAY.values(), ids=THROWN_AWAY)
+def test_the_last_unusable_answer_gives_the_ticket_up(result: dict[str, Any]) -> None:
+    decision = decided(result, classification_attempts=2)
+
+    assert (decision.outcome, decision.left) == ("failed", False)
+    values = written(decision)
+    assert values.pop("classification_error")
+    assert values == {
+        "classification_status": "failed",
+        "classification_attempts": "3",
+        "classification_batch_id": "msgbatch_1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("result", "name"),
+    [
+        (THROWN_AWAY["refusal"], "refusal"),
+        (THROWN_AWAY["max_tokens"], "max_tokens"),
+        (THROWN_AWAY["another answer"], "unreadable_answer"),
+        (errored("invalid_request_error"), "invalid_request"),
+    ],
+)
+def test_an_error_is_a_short_name_a_colon_and_a_sentence(result: dict[str, Any], name: str) -> None:
+    error = written(decided(result, classification_attempts=2))["classification_error"]
+
+    short, _, sentence = error.partition(": ")
+    assert short == name
+    assert len(sentence) > 20
+
+
+def test_an_answer_that_is_thrown_away_is_kept_nowhere() -> None:
+    decision = decided(succeeded("SECRET words"), classification_attempts=2)
+
+    assert "SECRET" not in str(written(decision))
+
+
+def test_with_one_attempt_the_first_unusable_answer_is_the_last() -> None:
+    decision = decided(succeeded("?"), replace(RULES, max_attempts=1))
+
+    assert decision.outcome == "failed"
+
+
+def test_a_ticket_that_asks_again_after_it_failed_starts_from_zero() -> None:
+    again = {"classification_attempts": 3, "classification_error": "refusal: Claude declined."}
+
+    decision = decided(succeeded("?"), **again)
+
+    assert decision.outcome == "requeued"
+    assert written(decision)["classification_attempts"] == "1"
+    assert decision.change is not None
+    assert decision.change.remove == ("classification_error",)
+
+
+def test_an_invalid_request_fails_at_once_with_the_message() -> None:
+    decision = decided(errored("invalid_request_error", "messages: Field required"))
+
+    assert decision.outcome == "failed"
+    assert "messages: Field required" in written(decision)["classification_error"]
+
+
+def test_a_long_message_is_cut() -> None:
+    decision = decided(errored("invalid_request_error", "x" * 100_000))
+
+    assert len(written(decision)["classification_error"]) < 500
+
+
+def test_where_every_request_is_invalid_none_of_the_tickets_is_to_blame() -> None:
+    decision = decided(errored("invalid_request_error"), replace(RULES, all_invalid=True))
+
+    assert decision == Decision("requeued", left=True)
+
+
+@pytest.mark.parametrize("error", [*RETRYABLE, *OF_THE_ACCOUNT])
+def test_an_error_that_is_not_the_tickets_is_no_attempt(error: str) -> None:
+    decision = decided(errored(error), classification_attempts=2)
+
+    assert decision == Decision("requeued", left=True)
+
+
+@pytest.mark.parametrize("kind", ["expired", "canceled"])
+def test_what_was_not_processed_is_no_attempt(kind: str) -> None:
+    assert decided({"type": kind}, classification_attempts=2) == Decision("requeued", left=True)
+
+
+RESULTS: dict[str, dict[str, Any]] = {
+    "category": succeeded(),
+    **THROWN_AWAY,
+    "invalid": errored("invalid_request_error"),
+    "overloaded": errored("overloaded_error"),
+    "billing": errored("billing_error"),
+    "expired": {"type": "expired"},
+    "canceled": {"type": "canceled"},
+}
+
+
+@pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS)
+class TestAPersonWins:
+    """Whatever the answer: the ticket as it stands now decides, and the answer is superseded."""
+
+    sent = ticket()
+
+    def test_where_the_ticket_is_gone(self, result: dict[str, Any]) -> None:
+        assert decide(line_for(self.sent, result), None, RULES) == Decision("superseded")
+
+    @pytest.mark.parametrize("status", [None, "failed", "in review"])
+    def test_where_it_no_longer_asks(self, result: dict[str, Any], status: str | None) -> None:
+        by_hand = ticket(classification_status=status, category="account")
+
+        decision = decide(line_for(self.sent, result), by_hand, RULES)
+
+        assert decision == Decision("superseded")
+
+    @pytest.mark.parametrize(
+        "edit", [{"subject": "Other"}, {"body": "Other"}, {"body": None}, {"subject": ""}]
+    )
+    def test_where_its_text_is_another(self, result: dict[str, Any], edit: dict[str, Any]) -> None:
+        decision = decide(line_for(self.sent, result), ticket(**edit), RULES)
+
+        assert decision == Decision("superseded", left=True)
+
+    def test_where_its_text_is_gone(self, result: dict[str, Any]) -> None:
+        emptied = ticket(subject=None, body="<p></p>")
+
+        assert decide(line_for(self.sent, result), emptied, RULES).outcome == "superseded"
+
+
+@pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS)
+def test_an_attribute_that_decides_nothing_changes_no_decision(result: dict[str, Any]) -> None:
+    touched = read(item(updated_at="2026-11-22T03:00:00Z", created_at="x", priority="high"))
+    sent = ticket()
+
+    seen, unseen = (decide(line_for(sent, result), each, RULES) for each in (touched, sent))
+
+    assert (seen.outcome, seen.left) == (unseen.outcome, unseen.left)
+    assert after(seen.change, {}) == after(unseen.change, {})
+
+
+def test_a_ticket_that_asks_again_is_judged_by_the_new_batch() -> None:
+    decision = decided(succeeded("account"), category="billing", classification_batch_id="before")
+
+    assert written(decision)["category"] == "account"
+
+
+def test_a_ticket_that_asks_again_after_our_write_is_not_written_twice() -> None:
+    edited = ticket(classification_batch_id="msgbatch_1", category="billing", body="And more")
+
+    assert decide(line_for(ticket(), succeeded()), edited, RULES) == Decision("classified")
+
+
+TEXTS = st.sampled_from([None, "", "Refund", "<p>Refund</p>", "Error 5"])
+ITEMS = st.builds(
+    item,
+    subject=TEXTS,
+    body=TEXTS,
+    classification_status=st.sampled_from([None, "pending", "pending", "pending", "failed"]),
+    category=st.sampled_from([None, "account"]),
+    classification_batch_id=st.sampled_from([None, "msgbatch_0", "msgbatch_1"]),
+    classification_attempts=st.sampled_from([None, 0, 1, 2, 3]),
+    classification_error=st.sampled_from([None, "refusal: Claude declined."]),
+)
+# A ticket as it was sent and as it stands now: often the same.
+SENT_AND_STORED = ITEMS.flatmap(lambda sent: st.tuples(st.just(sent), st.just(sent) | ITEMS))
+RESULT = st.sampled_from(list(RESULTS.values()))
+RULE = st.builds(replace, st.just(RULES), max_attempts=st.integers(1, 4), all_invalid=st.booleans())
+
+
+@settings(max_examples=300)
+@given(items=SENT_AND_STORED, result=RESULT, rules=RULE)
+def test_asked_again_after_its_own_write_it_says_the_same(
+    items: tuple[Item, Item], result: dict[str, Any], rules: Rules
+) -> None:
+    sent, stored = items
+    line = line_for(read(sent), result)
+    first = decide(line, read(stored), rules)
+
+    second = decide(line, read(after(first.change, stored)), rules)
+
+    assert (second.outcome, second.left) == (first.outcome, first.left)
+    assert first.change is None or second.change is None
+
+
+@settings(max_examples=300)
+@given(items=SENT_AND_STORED, result=RESULT, rules=RULE)
+def test_a_write_touches_our_attributes_of_an_unchanged_pending_ticket_alone(
+    items: tuple[Item, Item], result: dict[str, Any], rules: Rules
+) -> None:
+    was, now = map(read, items)
+    change = decide(line_for(was, result), now, rules).change
+    if change is None:
+        return
+
+    assert change.ticket is now
+    assert now.status == "pending"
+    assert now.batch_id != rules.batch_id
+    assert task().message_for(now.subject, now.body) == task().message_for(was.subject, was.body)
+    assert {*change.values, *change.remove} <= MAY_WRITE
+    assert not change.values.keys() & set(change.remove)
+    assert change.values["classification_batch_id"] == {"S": rules.batch_id}
+    assert change.values.get("category", {"S": "other"})["S"] in task().categories
+
+
+@given(stored=ITEMS, result=RESULT, rules=RULE)
+def test_a_request_whose_ticket_stays_pending_is_left(
+    stored: Item, result: dict[str, Any], rules: Rules
+) -> None:
+    assume(stored.get("classification_batch_id") != {"S": rules.batch_id})
+    decision = decide(line_for(read(stored), result), read(stored), rules)
+
+    now = after(decision.change, stored)
+
+    assert decision.left == (now.get("classification_status") == {"S": "pending"})

@@ -1,0 +1,83 @@
+"""The edges of the package: who may import what, and that entry points hold no logic."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = sorted((ROOT / "layers" / "nightshift" / "nightshift").glob("**/*.py"))
+HANDLERS = sorted((ROOT / "functions").glob("*/app.py"))
+SHIPPED = [*PACKAGE, *HANDLERS]
+
+
+def imported_by(path: Path) -> set[str]:
+    """Top-level names of all that a module imports, within functions and `if`s too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            names.add(node.module or "")
+    return {name.partition(".")[0] for name in names}
+
+
+def importers(*packages: str) -> list[str]:
+    return [path.name for path in SHIPPED if imported_by(path) & set(packages)]
+
+
+def test_there_is_a_package_and_three_functions() -> None:
+    assert len(PACKAGE) > 20
+    assert [path.parent.name for path in HANDLERS] == ["collect", "status", "submit"]
+
+
+def test_one_module_imports_the_providers_sdk() -> None:
+    assert importers("anthropic", "httpx2") == ["claude.py"]
+
+
+def test_one_module_imports_the_aws_sdk() -> None:
+    assert importers("boto3", "botocore") == ["aws.py"]
+
+
+def test_nothing_that_is_shipped_imports_the_tests_or_their_tools() -> None:
+    assert importers("tests", "pytest", "moto", "ministack", "hypothesis") == []
+
+
+def test_the_pure_core_knows_no_edge() -> None:
+    pure = {"bitmap.py", "custom_id.py", "decision.py", "money.py", "results.py", "task.py"}
+    pure |= {"events.py", "text.py"}
+    allowed = {"nightshift", "orjson", "pydantic", "regex"}
+
+    for path in PACKAGE:
+        if path.name in pure:
+            libraries = imported_by(path) - allowed
+            assert not libraries & {"boto3", "anthropic", "os", "time", "aws_lambda_powertools"}
+            assert not from_the_package(path) & {"aws", "claude", "deployment", "ledger", "lock"}
+
+
+def from_the_package(path: Path) -> set[str]:
+    """The modules of the package that a module imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "nightshift":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nightshift."):
+            found.add((node.module or "").removeprefix("nightshift."))
+    return found
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=lambda path: path.parent.name)
+def test_an_entry_point_holds_no_logic(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    branches = (ast.If, ast.For, ast.While, ast.Try, ast.ClassDef, ast.comprehension)
+
+    assert len(path.read_text().splitlines()) <= 25
+    assert [function.name for function in functions] == ["lambda_handler"]
+    assert not any(isinstance(node, branches) for node in ast.walk(tree))
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=lambda path: path.parent.name)
+def test_an_entry_point_calls_the_use_case_of_its_own_name(path: Path) -> None:
+    assert path.parent.name in from_the_package(path)

@@ -1,0 +1,234 @@
+"""What a night came to: sums that balance, in the contract's words and in an operator's."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nightshift import report
+from nightshift.errors import LedgerMismatch
+from nightshift.ledger import Batch, Night, Tally
+from nightshift.money import Usage, batch_cost
+from nightshift.report import Ending
+
+ME, OTHER = "execution:me", "execution:other"
+CONTRACT = {
+    "run_id",
+    "status",
+    "batches",
+    "submitted",
+    "classified",
+    "superseded",
+    "requeued",
+    "failed",
+    "empty",
+    "pending",
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+    "realtime_cost_usd",
+    "saved_usd",
+    "duration_seconds",
+}
+
+
+def batch(tally: Tally, number: int = 1, **fields: Any) -> Batch:
+    """A closed batch whose requests are all accounted for."""
+    closed = Batch(
+        run_id="2026-11-22",
+        record=f"batch#{number:04}",
+        token="tok-en_1",
+        state="closed",
+        round=1,
+        execution=ME,
+        model="claude-haiku-4-5",
+        first="T-1",
+        last="T-9",
+        requests=tally.accounted,
+        bound=Decimal(1),
+        intent_at=datetime(2026, 11, 22, 2, tzinfo=UTC),
+        batch_id=f"msgbatch_{number}",
+        tally=tally,
+        cost=batch_cost(tally.usage, "claude-haiku-4-5"),
+    )
+    return replace(closed, **fields)
+
+
+def flat(night: Night, status: str = "complete", reason: str = "", pending: int = 0) -> Any:
+    return report.flat(night, Ending(status, reason), pending, datetime.now(UTC))
+
+
+NIGHT = Night(
+    "2026-11-22",
+    (
+        batch(Tally(classified=70, requeued=20, failed=4, usage=Usage(1_000_000, 200_000))),
+        batch(Tally(classified=15, superseded=5, usage=Usage(500_000, 100_000)), 2),
+    ),
+    empties=((ME, 3), (OTHER, 2)),
+)
+
+
+def test_the_report_is_the_sum_over_the_run() -> None:
+    found = flat(NIGHT, pending=7)
+
+    assert found.pop("duration_seconds") == 0
+    assert found == {
+        "run_id": "2026-11-22",
+        "status": "complete",
+        "batches": 2,
+        "submitted": 114,
+        "classified": 85,
+        "superseded": 5,
+        "requeued": 20,
+        "failed": 9,
+        "empty": 5,
+        "pending": 7,
+        "input_tokens": 1_500_000,
+        "output_tokens": 300_000,
+        "cost_usd": 1.5,
+        "realtime_cost_usd": 3.0,
+        "saved_usd": 1.5,
+    }
+
+
+def test_the_keys_are_those_of_the_contract_and_flat() -> None:
+    found = flat(NIGHT)
+
+    assert found.keys() == CONTRACT
+    assert all(isinstance(value, str | int | float) for value in found.values())
+
+
+def test_a_partial_run_says_why() -> None:
+    assert flat(NIGHT, "partial", "budget")["reason"] == "budget"
+    assert flat(NIGHT, "partial", "budget").keys() == CONTRACT | {"reason"}
+
+
+def test_a_run_without_anything_is_all_zeros() -> None:
+    found = flat(Night("2026-11-22"), "nothing_to_do")
+
+    assert {found[key] for key in CONTRACT - {"run_id", "status"}} == {0}
+
+
+COUNTS = st.integers(0, 100_000)
+TALLIES = st.builds(
+    Tally, COUNTS, COUNTS, COUNTS, COUNTS, usage=st.builds(Usage, COUNTS, COUNTS, COUNTS)
+)
+
+
+@given(st.lists(TALLIES, max_size=5), st.lists(COUNTS, max_size=3))
+def test_the_books_balance(tallies: list[Tally], empties: list[int]) -> None:
+    batches = tuple(batch(tally, number) for number, tally in enumerate(tallies, 1))
+    found = flat(Night("2026-11-22", batches, empties=tuple((ME, count) for count in empties)))
+
+    accounted = found["classified"] + found["superseded"] + found["requeued"] + found["failed"]
+    assert found["submitted"] == accounted - found["empty"]
+    assert found["saved_usd"] == pytest.approx(found["cost_usd"])
+
+
+@pytest.mark.parametrize("requests", [93, 95, 0])
+def test_books_that_do_not_balance_fail_loudly_with_the_numbers(requests: int) -> None:
+    wrong = replace(NIGHT.batches[0], requests=requests)
+
+    with pytest.raises(LedgerMismatch, match=f"2026-11-22: {requests} requests, but 94 accounted"):
+        flat(replace(NIGHT, batches=(wrong,)))
+
+
+@pytest.mark.parametrize("state", ["creating", "open", "void"])
+def test_what_is_not_closed_is_in_no_sum(state: Any) -> None:
+    unfinished = batch(Tally(classified=3), 3, state=state, requests=10, cost=Decimal(9))
+    with_it = flat(replace(NIGHT, batches=(*NIGHT.batches, unfinished)))
+    without = flat(NIGHT)
+
+    assert with_it.pop("batches") - without.pop("batches") == (state == "open")
+    assert with_it == without
+
+
+def test_tokens_from_a_cache_are_tokens() -> None:
+    usage = Usage(1, 2, cache_write_5m=10, cache_write_1h=100, cache_read=1_000)
+
+    found = flat(Night("2026-11-22", (batch(Tally(classified=1, usage=usage)),)))
+
+    assert (found["input_tokens"], found["output_tokens"]) == (1_111, 2)
+
+
+def test_the_duration_is_that_of_the_execution() -> None:
+    began = datetime.now(UTC) - timedelta(hours=1)
+
+    found = report.flat(NIGHT, Ending("complete"), 0, began)
+
+    assert found["duration_seconds"] in (3_600, 3_601)
+
+
+def test_a_run_at_two_prices_is_summed_at_both() -> None:
+    usage = Usage(input_tokens=1_000_000)
+    cheap = batch(Tally(classified=1, usage=usage), 2, model="claude-haiku-5-5")
+    cheap = replace(cheap, cost=Decimal("0.05"))
+
+    found = flat(Night("2026-11-22", (batch(Tally(classified=1, usage=usage)), cheap)))
+
+    assert (found["cost_usd"], found["realtime_cost_usd"]) == (0.55, 1.1)
+
+
+def with_problems(*problems: str, noticed_by: str = ME) -> Night:
+    troubled = (
+        batch(Tally(), number, problem=problem, noticed_by=noticed_by)
+        for number, problem in enumerate(problems, 1)
+    )
+    return Night("2026-11-22", tuple(troubled))
+
+
+def test_a_problem_is_told_by_the_execution_that_met_it_alone() -> None:
+    night = with_problems("LedgerMismatch: 3 of 5")
+
+    assert report.problem([night], ME) == {"error": "LedgerMismatch", "cause": "3 of 5"}
+    assert report.problem([night], OTHER) is None
+
+
+def test_of_several_problems_the_gravest_is_told_and_the_others_are_counted() -> None:
+    night = with_problems("Odd: ?", "BatchNotFound: msgbatch_1", "ClaudeRejected: no: money")
+
+    found = report.problem([night], ME)
+
+    assert found is not None
+    assert found["error"] == "ClaudeRejected"
+    assert found["cause"].startswith("no: money")
+    assert "2 more" in found["cause"]
+
+
+def test_a_night_without_problems_has_none() -> None:
+    assert report.problem([NIGHT], ME) is None
+
+
+@pytest.mark.parametrize(
+    ("night", "worked"),
+    [
+        (Night("x"), False),
+        (Night("x", (batch(Tally()),)), True),
+        (Night("x", (batch(Tally(), execution=OTHER, closed_by=ME),)), True),
+        (Night("x", (batch(Tally(), execution=OTHER, closed_by=OTHER),)), False),
+        (Night("x", (batch(Tally(), state="void"),)), False),
+        (Night("x", empties=((ME, 1),)), True),
+        (Night("x", empties=((OTHER, 1),)), False),
+    ],
+)
+def test_an_execution_has_worked_if_it_sent_closed_or_gave_up_anything(
+    night: Night, worked: bool
+) -> None:
+    assert report.worked(night, ME) is worked
+
+
+def test_the_message_for_people_holds_every_number() -> None:
+    text = report.text(flat(NIGHT, "partial", "budget", pending=1_234))
+
+    assert text.startswith("Nightshift run 2026-11-22: partial (budget)\n")
+    for number in ("85", "9", "5", "20", "114", "2 batches", "1,234", "1,500,000", "300,000"):
+        assert number in text
+    assert text.count("$1.5000") == 2
+
+
+def test_the_message_spells_a_status_as_words() -> None:
+    assert "run 2026-11-22: nothing to do\n" in report.text(flat(NIGHT, "nothing_to_do"))
