@@ -1,6 +1,6 @@
 # Nightshift: the commands anyone types.
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint unit stack requirements clean
+.PHONY: help install run test crash-proof bench lint unit requirements clean
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
@@ -25,8 +25,15 @@ $(BIN)/.installed: $(REQUIREMENTS) .python-version
 run: install ## a whole night on this machine: TICKETS=file to bring your own, CLAUDE=real for the real API
 	@$(BIN)/python -m tests.night $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(CLAUDE),--claude $(CLAUDE))
 
-test: lint ## everything that proves it
-	$(BIN)/python -m pytest
+test: lint ## everything that proves it: style, types, units, handlers, the deployed stack
+	COVERAGE_CORE=sysmon $(BIN)/python -m pytest --cov=layers/nightshift/nightshift --cov-branch \
+		--cov-report=term --durations=5
+
+crash-proof: install ## die at every call, lose every response: is anybody paid twice?
+	@$(BIN)/python -m tests.crash_proof $(ARGS)
+
+bench: install ## against the plain way: time, memory, calls, the bill
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 lint: install ## style, types, template, workflow
 	$(BIN)/ruff check .

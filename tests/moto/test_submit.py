@@ -453,6 +453,8 @@ def test_an_older_unfinished_run_is_finished_first_for_its_own_record(scene: Sce
     assert (waiting["next"], waiting["run_id"]) == ("wait", "older")
     assert sent_before == ["A"]
     assert scene.sent() == ["A", "B"]
+    scene.answer(second)
+    scene.send_all(second)
     [older] = scene.records("run", "older")
     assert (older["status"], older["classified"]) == ("complete", 1)
 
