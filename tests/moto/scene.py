@@ -16,7 +16,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from nightshift import aws, custom_id, deployment, settings, task
 from nightshift.deployment import Deployment
-from nightshift.ledger import Tally
+from nightshift.records import Tally
 from tests.claude_standin import StandIn
 
 REPOSITORY = Path(__file__).parents[2]

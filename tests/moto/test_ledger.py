@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 
 from nightshift.bitmap import Bitmap
-from nightshift.ledger import Batch, Ledger, Stale, Tally
+from nightshift.ledger import Ledger, Stale
 from nightshift.lock import LockItem
 from nightshift.money import Usage
+from nightshift.records import Batch, Tally
 from tests.moto.scene import TEMPLATE, client, table
 
 ME, OTHER = "execution:me", "execution:other"

@@ -11,8 +11,8 @@ import pytest
 
 from nightshift.errors import ApiKeyMissing, InvalidInput, PriceUnknown
 from nightshift.events import SubmitCall
-from nightshift.ledger import Tally
 from nightshift.money import Usage, batch_cost
+from nightshift.records import Tally
 from nightshift.submit import submit
 from nightshift.tickets import Ticket, TicketTable
 from tests.moto.scene import DAY, STARTED_AT, Scene, Step, wait_until

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from nightshift import report
 from nightshift.errors import LedgerMismatch
-from nightshift.ledger import Batch, Night, Tally
 from nightshift.money import Usage, batch_cost
+from nightshift.records import Batch, Night, Tally
 from nightshift.report import Ending
 
 ME, OTHER = "execution:me", "execution:other"

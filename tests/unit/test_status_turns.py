@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightshift import status
-from nightshift.ledger import Batch
+from nightshift.records import Batch
 
 NOW = datetime(2026, 11, 22, 2, tzinfo=UTC)
 HOUR = 3_600

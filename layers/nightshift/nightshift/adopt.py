@@ -10,7 +10,7 @@ from math import ceil
 
 from nightshift.claude import ProviderBatch
 from nightshift.deployment import Deployment
-from nightshift.ledger import UNSEEN, Batch, Night
+from nightshift.records import UNSEEN, Batch, Night
 
 BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=20)
 # A Lambda lives at most 15 minutes, and stopping an execution does not stop its Lambda

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from nightshift.decision import ACCOUNT_ERRORS, INVALID_REQUEST, Decision, Rules, decide
 from nightshift.errors import TableRefused
-from nightshift.ledger import Ledger, Tally
+from nightshift.ledger import Ledger
 from nightshift.money import NOTHING
+from nightshift.records import Tally
 from nightshift.results import Line
 from nightshift.tickets import TicketTable, no_room
 

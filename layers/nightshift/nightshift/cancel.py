@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound
-from nightshift.ledger import Batch, Night, Stale, Tally
+from nightshift.ledger import Stale
+from nightshift.records import Batch, Night, Tally
 
 
 def cancel(night: Night, stack: Deployment, holder: str | None = None) -> bool:

@@ -18,9 +18,10 @@ from nightshift.decision import INVALID_REQUEST, Rules
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from nightshift.events import CollectCall
-from nightshift.ledger import Batch, Stale, Tally
+from nightshift.ledger import Stale
 from nightshift.money import batch_cost
 from nightshift.observability import count_tickets, logger
+from nightshift.records import Batch, Tally
 from nightshift.results import Line
 from nightshift.status import miss
 from nightshift.tickets import KEYS_PER_READ

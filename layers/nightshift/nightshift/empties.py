@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from nightshift.ledger import Ledger, Night, Stale
+from nightshift.ledger import Ledger, Stale
+from nightshift.records import Night
 from nightshift.tickets import FAILED, Attribute, Change, Ticket, TicketTable, no_room
 
 # A transaction takes 100 items and 4 MB (docs.aws.amazon.com, DynamoDB, 2026-11); two items are

@@ -7,8 +7,8 @@ from typing import Any
 from nightshift import report
 from nightshift.deployment import Deployment
 from nightshift.events import Estimate, SubmitCall
-from nightshift.ledger import Night
 from nightshift.money import Usage, batch_cost, realtime_cost
+from nightshift.records import Night
 from nightshift.report import Ending
 from nightshift.tickets import PENDING
 

@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from nightshift.ledger import Tally
+from nightshift.records import Tally
 
 # At DEBUG the SDK writes whole request bodies into the log (anthropic 2.12.0, 2026-11).
 for noisy in ("anthropic", "httpx2", "httpcore2", "botocore", "boto3"):

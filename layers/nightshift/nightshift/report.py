@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from nightshift.errors import LedgerMismatch
-from nightshift.ledger import Batch, Night, Tally
 from nightshift.money import realtime_cost
+from nightshift.records import Batch, Night, Tally
 
 # Which of several problems an operator should hear of first.
 _GRAVEST_FIRST = ("ClaudeRejected", "LedgerMismatch", "BatchNotFound", "ResultsGone")

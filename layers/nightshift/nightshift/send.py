@@ -8,8 +8,8 @@ from nightshift.claude import CREATE_TIMEOUT, KeyRefused, NotCreated, OutcomeUnk
 from nightshift.deployment import Deployment
 from nightshift.empties import Empties
 from nightshift.errors import ClaudeRejected, ClaudeUnavailable
-from nightshift.ledger import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round
 from nightshift.observability import logger
+from nightshift.records import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round
 
 # A chunk must be sent while the create's own timeout still fits into the Lambda's life. Seconds.
 TIME_TO_SEND = CREATE_TIMEOUT + 60

@@ -8,7 +8,8 @@ from nightshift.claude import ProviderBatch
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound
 from nightshift.events import StatusCall
-from nightshift.ledger import Batch, Ledger
+from nightshift.ledger import Ledger
+from nightshift.records import Batch
 
 # A batch may be unknown for some seconds after its create (anthropic-sdk-python#1432, 2026-04).
 TURNS_UNTIL_NOT_FOUND = 60

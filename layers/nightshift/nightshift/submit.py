@@ -12,10 +12,11 @@ from nightshift.cancel import cancel
 from nightshift.chunk import Room
 from nightshift.deployment import Deployment
 from nightshift.events import SubmitCall
-from nightshift.ledger import TOO_LARGE, UNSEEN, Night, Round, Stale, Tally
+from nightshift.ledger import Stale
 from nightshift.lock import Lock
 from nightshift.money import price_of
 from nightshift.observability import count_night
+from nightshift.records import TOO_LARGE, UNSEEN, Night, Round, Tally
 from nightshift.report import Ending
 from nightshift.send import TIME_TO_SEND, Sender
 from nightshift.status import turn_seconds
