@@ -76,7 +76,7 @@ def parse(text: object) -> CustomId | None:
     token, ordinal, sent, form, name = shape.groups()
     found = CustomId(token, _number(ordinal), sent, form, name)
     try:
-        canonical = form == HASH or name_ticket(str(found.ticket_id)) == (form, name)
+        canonical = form != BASE64 or name_ticket(str(found.ticket_id)) == (form, name)
     except ValueError:
         return None
     return found if canonical else None

@@ -1,0 +1,139 @@
+"""Nightshift's own use cases, as the functions call them, measured one by one."""
+
+import time
+from dataclasses import replace
+from decimal import Decimal
+from os import environ
+from types import SimpleNamespace
+from typing import Any
+
+from nightshift import results
+from nightshift.chunk import Builder, Room
+from nightshift.claude import Claude
+from nightshift.collect import collect as collect_batch
+from nightshift.deployment import Deployment, deployment
+from nightshift.events import CollectCall, StatusCall, SubmitCall
+from nightshift.pace import Pace
+from nightshift.status import status
+from nightshift.submit import submit as submit_chunk
+from tests.bench import child
+from tests.bench.child import Clock
+
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:bench:night"
+RUN_ID = "2026-11-22"
+
+
+def submit(requests_per_batch: int) -> Clock:
+    """All pending tickets into batches, by as many calls of *Submit batches* as it takes."""
+    stack = _connected()
+    settings = stack.settings.model_copy(update={"max_requests_per_batch": requests_per_batch})
+    stack = replace(stack, settings=settings)
+    clock = Clock()
+    while _submit(stack, clock)["next"] == "submit":
+        pass
+    return clock
+
+
+def send() -> Clock:
+    """Ready messages into one batch: names, bounds, body and POST, without reading or cleaning."""
+    stack, clock = _connected(), Clock()
+    tickets = [ticket for _, ticket in stack.tickets.walk(stack.tickets.pending_ids("")) if ticket]
+    task: Any = SimpleNamespace(message_for=lambda subject, body: body[:500] or "-")
+    builder = Builder(task, stack.form, stack.settings.model, on_empty=tickets.append)
+    room = Room(len(tickets), Decimal("Infinity"), out_of_time=lambda: False)
+    with clock.running():
+        chunk = builder.build(((ticket.ticket_id, ticket) for ticket in tickets), room)
+        stack.claude.create(chunk.body)
+    return clock
+
+
+def collect(writes_per_second: float | None) -> Clock:
+    """Every open batch into the table; without a number the pace starts as it is shipped."""
+    stack = _connected()
+    if writes_per_second is not None:
+        stack = replace(stack, tickets=replace(stack.tickets, pace=Pace(rate=writes_per_second)))
+    _look(stack.claude)
+    clock = Clock()
+    for batch in stack.ledger.night(RUN_ID).in_state("open"):
+        _collect(stack, batch.record, clock)
+    return clock
+
+
+def decode() -> Clock:
+    """The results of the only batch; `times` is how many of its lines could be read."""
+    stack = _connected()
+    _look(stack.claude)
+    [batch] = stack.claude.newest()
+    return child.best_of_three(
+        lambda: sum(
+            results.read(raw) is not None for raw in stack.claude.result_lines(batch.batch_id)
+        )
+    )
+
+
+def night(status_calls: int) -> dict[str, Any]:
+    """A night through all three functions, with so many looks at its batches; a clock for each."""
+    stack, sent = _connected(), []
+    create = stack.claude.create
+
+    def weighed(body: Any) -> Any:
+        sent.append(body.size)
+        return create(body)
+
+    stack.claude.create = weighed  # type: ignore[method-assign]
+    clocks = {name: Clock() for name in ("submit", "status", "collect")}
+    call = StatusCall(execution=EXECUTION, run_id=RUN_ID)
+    while (step := _submit(stack, clocks["submit"]))["next"] != "report":
+        if step["next"] == "submit":
+            continue
+        _look(stack.claude)
+        for _ in range(status_calls):
+            with clocks["status"].running():
+                step = status(call, stack)
+        for record in step["ended"]:
+            _collect(stack, record, clocks["collect"])
+    return {
+        "functions": {name: vars(clock) for name, clock in clocks.items()},
+        "report": step["report"],
+        "sent_bytes": sum(sent),
+    }
+
+
+def _connected() -> Deployment:
+    """The functions' own deployment, its clients made and connected."""
+    stack = deployment()
+    claude = Claude(stack.settings.anthropic_base_url, lambda fresh: environ["ANTHROPIC_API_KEY"])
+    stack.lock.read()
+    claude.newest()
+    return replace(stack, claude=claude)
+
+
+def _look(claude: Claude) -> None:
+    """Let the stand-in answer and keep what it would otherwise make while the clock runs."""
+    for batch in claude.newest():
+        next(claude.result_lines(batch.batch_id))
+
+
+def _submit(stack: Deployment, clock: Clock) -> dict[str, Any]:
+    event = {"execution": EXECUTION, "started_at": f"{RUN_ID}T02:00:00Z", "input": {}}
+    call = SubmitCall.parse(event)
+    with clock.running():
+        return submit_chunk(call, stack, _lambda_seconds())
+
+
+def _collect(stack: Deployment, record: str, clock: Clock) -> None:
+    call = CollectCall(execution=EXECUTION, run_id=RUN_ID, record=record)
+    progress = {"next": "more"}
+    while progress["next"] == "more":
+        with clock.running():
+            progress = collect_batch(call, stack, _lambda_seconds())
+
+
+def _lambda_seconds() -> Any:
+    """The time that a function of 15 minutes has left."""
+    end = time.monotonic() + 900
+    return lambda: end - time.monotonic()
+
+
+if __name__ == "__main__":
+    child.run(submit, send, collect, decode, night)

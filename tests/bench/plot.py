@@ -1,0 +1,78 @@
+"""The plot: time and memory against tickets, Nightshift and the plain way, both axes log."""
+
+from math import log10
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+COLORS = {"plain": "#b4543a", "nightshift": "#2f5d8a"}
+NAMES = {"plain": "plain way", "nightshift": "Nightshift"}
+MEASURES = {"seconds": "seconds", "peak_mb": "peak memory, MB"}
+GRID, TEXT = "#e3e3e3", "#444444"
+MOST_TICKS = 8
+
+
+def draw(numbers: dict[str, Any], path: Path) -> None:
+    """`numbers` holds `submit` and `collect`, each by way and size."""
+    pyplot.rcParams |= {"font.size": 10, "text.color": TEXT, "axes.labelcolor": TEXT}
+    figure, axes = pyplot.subplots(2, 2, figsize=(10, 7), sharex=True, layout="constrained")
+    for row, verb in zip(axes, ("submit", "collect"), strict=True):
+        for axis, (measure, label) in zip(row, MEASURES.items(), strict=True):
+            _lines(axis, numbers[verb], measure)
+            axis.set_title(f"{verb}: {label}", loc="left", fontweight="bold", fontsize=11)
+    for axis in axes[-1]:
+        axis.set_xlabel("tickets")
+    figure.savefig(path, dpi=160, facecolor="white")
+    pyplot.close(figure)
+
+
+def _lines(axis: Axes, ways: dict[str, Any], measure: str) -> None:
+    axis.set(xscale="log", yscale="log")
+    sizes = sorted(ways["plain"])
+    found = {way: [ways[way][size][measure] for size in sizes] for way in COLORS}
+    upper = max(found, key=lambda way: found[way][-1])
+    for way, values in found.items():
+        axis.plot(sizes, values, color=COLORS[way], linewidth=2, marker="o", markersize=5)
+        axis.annotate(
+            f"{NAMES[way]}  {_short(values[-1])}",
+            (sizes[-1], values[-1]),
+            xytext=(9, 5 if way == upper else -5),
+            textcoords="offset points",
+            color=COLORS[way],
+            va="center",
+        )
+    _scale(axis, sizes, [value for values in found.values() for value in values])
+    axis.grid(color=GRID, linewidth=0.8)
+    axis.tick_params(colors=TEXT, length=0)
+    for side in axis.spines.values():
+        side.set_visible(False)
+
+
+def _scale(axis: Axes, sizes: list[int], values: list[float]) -> None:
+    """Ticks where something was measured, and at 1, 2 and 5 of each power of ten."""
+    axis.set_xlim(sizes[0] * 0.8, sizes[-1] * 7)
+    axis.set_xticks([10**power for power in range(3, 6) if 10**power <= sizes[-1]])
+    ticks = [step * 10.0**power for power in range(-2, 5) for step in (1, 2, 5)]
+    low = max(tick for tick in ticks if tick <= min(values))
+    high = min(tick for tick in ticks if tick >= max(values))
+    inside = [tick for tick in ticks if low <= tick <= high]
+    axis.set_ylim(low * 0.9, high * 1.1)
+    axis.set_yticks(inside if len(inside) <= MOST_TICKS else [t for t in inside if _is_power(t)])
+    axis.minorticks_off()
+    for ticks_of in (axis.xaxis, axis.yaxis):
+        ticks_of.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+
+
+def _is_power(value: float) -> bool:
+    return log10(value) == round(log10(value))
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

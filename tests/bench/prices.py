@@ -1,0 +1,29 @@
+"""What AWS charges: list prices in us-east-1, in USD, without the free tiers and discounts.
+
+Sources: the pricing pages of each service on aws.amazon.com, as they and their mirrors stood
+between 2026-02 and 2026-11. DynamoDB halved its on-demand prices on 2024-11-01.
+"""
+
+MILLION = 1e6
+
+LAMBDA_GB_SECOND = 0.0000133334  # arm64, first tier; starting up is billed too (since 2025-08)
+LAMBDA_REQUEST = 0.20 / MILLION
+LAMBDA_MB_PER_CPU = 1_769  # memory at which a function has one whole processor
+DYNAMODB_WRITE = 0.625 / MILLION  # a write request unit: 1 KB, twice that in a transaction
+DYNAMODB_READ = 0.125 / MILLION  # a read request unit: 4 KB read consistently, else 8 KB
+STATE_TRANSITION = 0.025 / 1_000
+SNS_PUBLISH = 0.50 / MILLION
+SNS_EMAIL = 2.00 / 100_000
+SECRET_CALL = 0.05 / 10_000
+XRAY_TRACE = 5.00 / MILLION
+LOGS_GB = 0.50
+EVENT = 1.00 / MILLION  # of a custom event; a scheduled one is free, so this is an upper bound
+TRANSFER_OUT_GB = 0.09
+
+# A month of what is there whether or not a night runs.
+SECRET_MONTH = 0.40
+ALARM_MONTH = 0.10
+DASHBOARD_MONTH = 3.00
+METRIC_MONTH = 0.30  # of a custom metric; only the hours in which it gets data are billed
+TABLE_GB_MONTH = 0.25 + 0.20  # stored, and recoverable to any second of 35 days
+HOURS_PER_MONTH = 730

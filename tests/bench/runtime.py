@@ -1,0 +1,43 @@
+"""What a function finds on AWS: its built layers and the AWS SDK, nothing of this environment.
+
+The development environment holds packages that the AWS SDK would load too (awscrt, pyOpenSSL) and
+that no Lambda has: they would count in every size and time.
+"""
+
+import shutil
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from tests.bench import OUTPUT
+from tests.local_cloud.cloud import LocalCloud
+from tests.local_cloud.ministack import AWS_SDK
+from tests.local_cloud.stack import build
+
+LAYERS = ("DependenciesLayer", "NightshiftLayer")
+
+
+@cache
+def built() -> Path:
+    """The folder of what `sam build` made; it builds only where the sources have changed."""
+    return build(LocalCloud("http://127.0.0.1:9", OUTPUT)).parent
+
+
+@cache
+def aws_sdk() -> Path:
+    """A folder with the AWS SDK alone."""
+    directory = OUTPUT / "aws-sdk"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    for package in AWS_SDK:
+        spec = find_spec(package)
+        assert spec and spec.origin, f"{package} is missing"
+        origin = Path(spec.origin)
+        source = origin.parent if origin.name == "__init__.py" else origin
+        (directory / source.name).symlink_to(source)
+    return directory
+
+
+def paths() -> list[Path]:
+    """Where a function's modules come from, beside its own folder and the standard library."""
+    return [*(built() / layer / "python" for layer in LAYERS), aws_sdk()]

@@ -1,0 +1,187 @@
+"""Where a measurement takes place: tickets, two servers, and one child process for each job."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
+from itertools import chain, count, islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import yaml
+
+from tests.bench import OUTPUT, REPOSITORY, runtime
+from tests.claude_standin import Settings
+from tests.local_cloud.cloud import LocalCloud
+from tests.night.tickets import Findings, read
+
+REAL_TICKETS = REPOSITORY.parent / "shared" / "data" / "tickets_48k.jsonl.gz"
+TICKET_TABLE, RUN_TABLE = "bench-tickets", "bench-runs"
+MOST_SECONDS = 900
+
+
+class BenchmarkFailed(Exception):
+    """A process of the benchmark did not do its job; the message ends with what it printed."""
+
+
+def write_tickets(most: int) -> tuple[Path, str]:
+    """As many tickets as the largest measurement needs, and what they are.
+
+    They are repeated under new ids, in whose order neighbours of the file are not neighbours.
+    """
+    source = REAL_TICKETS if REAL_TICKETS.exists() else None
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    path = OUTPUT / "tickets.jsonl"
+    endless = chain.from_iterable(read(source, Findings()) for _ in count())
+    with path.open("wb") as file:
+        for number, ticket in enumerate(islice(endless, most)):
+            ticket_id = blake2b(b"%d" % number, digest_size=8).hexdigest()
+            file.write(orjson.dumps(ticket | {"ticket_id": ticket_id}) + b"\n")
+    return path, "real tickets (Mozilla support forum)" if source else "the built-in sample"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A DynamoDB with pending tickets, a Claude without batches, both in processes of their own."""
+
+    dynamodb: str
+    claude: str
+
+    def run(self, job: str, **arguments: Any) -> dict[str, Any]:
+        """Run one job, say `ours.submit`, in a new process, with the calls and units it made."""
+        self.tell("forget")
+        busy = self.tell("counted")["cpu_seconds"]
+        result = run_child(job, self._environment(), **arguments)
+        counted = self.tell("counted")
+        return result | {
+            "calls": counted["calls"],
+            "units": counted["units"],
+            "server_cpu_seconds": counted["cpu_seconds"] - busy,
+        }
+
+    def tell(self, what: str) -> Any:
+        """Let the DynamoDB server save, restore or forget; returns what it has counted."""
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(f"{self.dynamodb}/{what}", timeout=60) as answer:
+            return json.load(answer)
+
+    def answer_seconds(self, calls: int = 100) -> float:
+        """How long DynamoDB's answer takes on average, as a bare client sees it."""
+        body = json.dumps(
+            {"TableName": RUN_TABLE, "Key": {"run_id": {"S": "-"}, "record": {"S": "-"}}}
+        )
+        with closing(http.client.HTTPConnection(urlsplit(self.dynamodb).netloc)) as connection:
+            began = time.perf_counter()
+            for _ in range(calls):
+                connection.request("POST", "/", body, {"x-amz-target": "DynamoDB_20120810.GetItem"})
+                connection.getresponse().read()
+            return (time.perf_counter() - began) / calls
+
+    def _environment(self) -> dict[str, str]:
+        return (
+            LocalCloud(self.dynamodb, OUTPUT).environment()
+            | function_settings()
+            | {"ANTHROPIC_BASE_URL": self.claude, "ANTHROPIC_API_KEY": Settings().api_key}
+        )
+
+
+@contextmanager
+def stage(tickets: Path, pending: int) -> Iterator[Stage]:
+    """Both servers, until the block is left. However this process ends, they end too."""
+    with (
+        _server("tests.bench.dynamodb", str(tickets), str(pending)) as dynamodb,
+        _server("tests.bench.claude") as claude,
+    ):
+        yield Stage(dynamodb, claude)
+
+
+def function_settings() -> dict[str, str]:
+    """The functions' environment: what the template says, its defaults, and a budget for all."""
+    written = template()["Globals"]["Function"]["Environment"]["Variables"]
+    return {
+        **{name: value for name, value in written.items() if value is not None},
+        **{name.upper(): str(value) for name, value in template_defaults().items()},
+        "TICKET_TABLE": TICKET_TABLE,
+        "RUN_TABLE": RUN_TABLE,
+        "API_KEY_SECRET": "arn:aws:secretsmanager:us-east-1:123456789012:secret:bench",
+        "STACK_NAME": "bench",
+        "MAX_COST_USD": "100000",
+        "POWERTOOLS_LOG_LEVEL": "WARNING",
+    }
+
+
+def template_defaults() -> dict[str, Any]:
+    """The parameters that the functions read, by the names of their variables."""
+    names = {
+        "Model": "model",
+        "PollSeconds": "poll_seconds",
+        "MaxRequestsPerBatch": "max_requests_per_batch",
+        "MaxAttempts": "max_attempts",
+    }
+    parameters = template()["Parameters"]
+    return {variable: parameters[name]["Default"] for name, variable in names.items()}
+
+
+@cache
+def template() -> Any:
+    """template.yaml; what its intrinsic functions name is of no interest here."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
+    return yaml.load((REPOSITORY / "template.yaml").read_text(), Loader)  # noqa: S506
+
+
+def run_child(job: str, environment: dict[str, str], **arguments: Any) -> dict[str, Any]:
+    """The result of a job, see `child`. Its process finds the packages that a function finds."""
+    module, name = job.split(".")
+    further = environment.get("PYTHONPATH", "")
+    path = os.pathsep.join(map(str, [*runtime.paths(), REPOSITORY, further]))
+    finished = subprocess.run(
+        [sys.executable, "-S", "-m", f"tests.bench.{module}", name, json.dumps(arguments)],
+        check=False,
+        cwd=REPOSITORY,
+        env=environment | {"PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=MOST_SECONDS,
+    )
+    if finished.returncode:
+        raise BenchmarkFailed(f"{job} {arguments} failed:\n{finished.stderr[-3000:]}")
+    result: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
+    return result
+
+
+@contextmanager
+def _server(*module: str) -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", *module],
+        cwd=REPOSITORY,
+        env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        stdin=subprocess.PIPE,  # ends with this process, and with it the server
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    assert process.stdin and process.stdout
+    try:
+        url = process.stdout.readline().strip()
+        if not url:
+            raise BenchmarkFailed(f"{module[0]} did not start; what it printed is above.")
+        yield url
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        process.wait(10)

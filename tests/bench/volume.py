@@ -1,0 +1,210 @@
+"""Submit and collect from a thousand tickets to a hundred thousand, beside the plain way."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from nightshift.pace import FASTEST
+from nightshift.task import task
+from tests.bench.dynamodb import ANSWER_SECONDS
+from tests.bench.stage import Stage, stage, template_defaults
+from tests.bench.subject import Subject, Target
+
+ONE_BATCH = 100_000
+# At 5 ms a call the plain way would write 100,000 tickets in ten minutes.
+PLAIN_WRITES = 2_000
+COLLECT_SIZE = 20_000
+
+type Numbers = dict[str, dict[int, dict[str, Any]]]
+"""What was measured, by way and number of tickets."""
+
+SUBMIT_WAYS = {
+    "plain": "plain way",
+    "nightshift": "Nightshift, one batch",
+    "nightshift_batches": "Nightshift, batches of 10,000",
+}
+COLLECT_WAYS = {
+    "plain": "plain way",
+    "nightshift": "Nightshift",
+    "nightshift_open": "Nightshift, pace open from the start",
+}
+
+
+def measure(tickets: Path, sizes: Sequence[int], tell: Callable[[str], None]) -> list[Subject]:
+    submit: Numbers = {way: {} for way in SUBMIT_WAYS}
+    collect: Numbers = {way: {} for way in COLLECT_WAYS}
+    batch_size = template_defaults()["max_requests_per_batch"]
+    answers = []
+    for size in sizes:
+        tell(f"{size:,} tickets: Nightshift")
+        with stage(tickets, size) as place:
+            answers.append(place.answer_seconds())
+            submit["nightshift"][size] = place.run("ours.submit", requests_per_batch=ONE_BATCH)
+            place.tell("save")
+            for way, pace in (("nightshift", None), ("nightshift_open", FASTEST)):
+                collect[way][size] = place.run("ours.collect", writes_per_second=pace)
+                place.tell("restore")
+        tell(f"{size:,} tickets: the plain way")
+        with stage(tickets, size) as place:
+            submit["plain"][size] = _plainly("plain.submit", place)
+            collect["plain"][size] = place.run("plain.collect", most_writes=PLAIN_WRITES)
+        if size > batch_size:
+            with stage(tickets, size) as place:
+                submit["nightshift_batches"][size] = place.run(
+                    "ours.submit", requests_per_batch=batch_size
+                )
+    answer = sum(answers) / len(answers)
+    tell(f"{sizes[-1]:,} ready messages into one batch")
+    with stage(tickets, sizes[-1]) as place:
+        sent = {"nightshift": place.run("ours.send"), "plain": _plainly("plain.send", place)}
+    return [
+        _submitted(submit, sent, answer),
+        _collected(collect, answer),
+        _growth(submit, collect),
+    ]
+
+
+def _plainly(job: str, place: Stage) -> dict[str, Any]:
+    return place.run(
+        job,
+        max_tokens=task().max_tokens,
+        system=task().system.strip(),
+    )
+
+
+def _submitted(numbers: Numbers, sent: dict[str, Any], answer: float) -> Subject:
+    largest = max(numbers["plain"])
+    ours, plain = numbers["nightshift"][largest], numbers["plain"][largest]
+    peak = max(way[largest]["peak_mb"] for name, way in numbers.items() if name != "plain" and way)
+    share = ours["cpu_seconds"] / plain["cpu_seconds"]
+    alone = sent["nightshift"]["cpu_seconds"] / sent["plain"]["cpu_seconds"]
+    targets = [
+        Target(
+            f"submit {largest:,} tickets: peak memory",
+            "<= 130 MB",
+            f"{peak:.0f} MB (plain {plain['peak_mb']:.0f} MB)",
+            peak <= 130,
+        ),
+        Target(
+            f"submit {largest:,} tickets: processor time",
+            "<= 1/3 of plain",
+            f"{share:.2f} of plain",
+            share <= 1 / 3,
+        ),
+        Target(
+            f"{largest:,} ready messages into a batch: processor time",
+            "<= 1/3 of plain",
+            f"{alone:.2f} of plain",
+            alone <= 1 / 3,
+        ),
+    ]
+    notes = [
+        _served(answer),
+        "Nightshift also cleans HTML, names, digests and bounds each request; the plain way cuts. "
+        f"From {largest:,} ready messages to an accepted batch: plain "
+        f"{sent['plain']['cpu_seconds'] / largest * 1e6:.0f} us a ticket, Nightshift "
+        f"{sent['nightshift']['cpu_seconds'] / largest * 1e6:.0f} us.",
+    ]
+    subject = _table("Submit", numbers, SUBMIT_WAYS, notes, targets)
+    return replace(subject, numbers=subject.numbers | {"send": sent})
+
+
+def _collected(numbers: Numbers, answer: float) -> Subject:
+    sizes = sorted(numbers["plain"])
+    size = COLLECT_SIZE if COLLECT_SIZE in sizes else sizes[-1]
+    plain = numbers["plain"][size]["seconds"]
+    speedup = {way: plain / numbers[way][size]["seconds"] for way in COLLECT_WAYS}
+    apart = numbers["nightshift"][sizes[-1]]["peak_mb"] - numbers["nightshift"][sizes[0]]["peak_mb"]
+    targets = [
+        Target(
+            f"collect {size:,} results at 5 ms a call",
+            ">= 20x plain",
+            f"{speedup['nightshift']:.0f}x ({speedup['nightshift_open']:.0f}x with an open pace)",
+            speedup["nightshift"] >= 20,
+        ),
+        Target(
+            f"collect: memory from {sizes[0]:,} to {sizes[-1]:,} results",
+            "<= 10 MB apart",
+            f"{apart:+.1f} MB",
+            abs(apart) <= 10,
+        ),
+    ]
+    notes = [
+        _served(answer),
+        f"The plain way downloads all results and writes {PLAIN_WRITES:,}: their time per ticket "
+        "stands for the others.",
+    ]
+    return _table("Collect", numbers, COLLECT_WAYS, notes, targets)
+
+
+def _table(
+    verb: str,
+    numbers: Numbers,
+    ways: dict[str, str],
+    notes: list[str],
+    targets: list[Target],
+) -> Subject:
+    columns = ["", "tickets", "seconds", "tickets/s", "peak MB", "CPU us/ticket", "calls/ticket"]
+    rows = [
+        _row(name, size, numbers[way][size])
+        for way, name in ways.items()
+        for size in sorted(numbers[way])
+    ]
+    return Subject(verb, [*columns, "DynamoDB busy"], rows, notes, targets, {verb.lower(): numbers})
+
+
+def _row(name: str, size: int, measured: dict[str, Any]) -> list[str]:
+    calls = sum(measured["calls"].values()) * size / measured.get("written", size)
+    busy = measured["server_cpu_seconds"] / measured["seconds"]
+    return [
+        name,
+        f"{size:,}",
+        f"{measured['seconds']:,.2f}",
+        f"{size / measured['seconds']:,.0f}",
+        f"{measured['peak_mb']:,.0f}",
+        f"{measured['cpu_seconds'] / size * 1e6:,.0f}",
+        f"{calls / size:.3f}",
+        f"{busy:.0%}" if "written" not in measured else "",
+    ]
+
+
+def _served(answer: float) -> str:
+    return (
+        f"DynamoDB here is a server of the benchmark's own that answers each call after "
+        f"{ANSWER_SECONDS * 1e3:.0f} ms ({answer * 1e3:.1f} ms as a client sees it), in another "
+        "process: the local cloud itself would be the bottleneck."
+    )
+
+
+def _growth(submit: Numbers, collect: Numbers) -> Subject:
+    """Seconds for each ticket; what a call costs in any case is apart, as it shrinks with size."""
+    rows, targets, numbers = [], [], {}
+    for verb, measured in (
+        ("submit", submit["nightshift"]),
+        ("collect", collect["nightshift_open"]),
+    ):
+        sizes = sorted(measured)
+        seconds = {size: measured[size]["seconds"] for size in sizes}
+        each = {size: seconds[size] / size for size in sizes}
+        steps = [
+            (seconds[larger] - seconds[smaller]) / (larger - smaller)
+            for smaller, larger in pairwise(sizes)
+        ]
+        growth = steps[-1] / steps[0]
+        numbers[verb] = {"seconds_per_ticket": each, "per_further_ticket": steps}
+        rows.append([verb, *(f"{each[size] * 1e6:,.0f}" for size in sizes)])
+        rows.append(["  each further ticket", "", *(f"{step * 1e6:,.0f}" for step in steps)])
+        targets.append(
+            Target(
+                f"{verb}: time per ticket, {sizes[0]:,} to {sizes[-1]:,}",
+                "constant within 20 %",
+                f"{growth - 1:+.0%} per further ticket; "
+                f"{each[sizes[-1]] / each[sizes[0]] - 1:+.0%} on average",
+                growth <= 1.2 and each[sizes[-1]] <= 1.2 * each[sizes[0]],
+            )
+        )
+    notes = ["Constant costs of a call weigh most on few tickets; collect with an open pace."]
+    columns = ["us per ticket", *(f"{size:,}" for size in sorted(submit["nightshift"]))]
+    return Subject("Growth", columns, rows, notes, targets, {"growth": numbers})
