@@ -1,0 +1,74 @@
+"""A fixed sample of the crash proof; `make crash-proof` plays all of it."""
+
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
+
+from tests.crash_proof.faults import Fault
+from tests.crash_proof.nights import (
+    IMPATIENT,
+    PLAIN,
+    SCENARIOS,
+    Case,
+    Scenario,
+    clean,
+    play,
+    sampled,
+    singles,
+)
+from tests.crash_proof.world import Noted, Workshop, workshop
+
+
+@pytest.fixture(scope="module")
+def ours() -> Iterator[Workshop]:
+    with workshop() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def calls(ours: Workshop) -> tuple[Noted, ...]:
+    """The calls of a night without a fault."""
+    return play(clean(PLAIN), ours).calls
+
+
+def number_of(operation: str, calls: tuple[Noted, ...]) -> int:
+    """Where an operation comes first."""
+    return next(call.number for call in calls if call.operation == operation)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_night_keeps_every_promise(scenario: Scenario, ours: Workshop) -> None:
+    played = play(clean(scenario), ours)
+
+    assert played.problems == ()
+
+
+def test_faults_of_all_kinds_in_all_functions_are_survived(
+    calls: tuple[Noted, ...], ours: Workshop
+) -> None:
+    cases = sampled(singles(PLAIN, calls), calls)[::3]
+
+    broken = {str(case): found for case in cases if (found := play(case, ours).problems)}
+
+    assert not broken
+
+
+def test_starting_again_and_again_does_not_hurry_a_create_in_doubt(
+    calls: tuple[Noted, ...], ours: Workshop
+) -> None:
+    before_create = number_of("create", calls) - 1
+    old_one_lives_on = Fault(before_create, "stop, goes on last moment")
+
+    played = play(Case(IMPATIENT, (old_one_lives_on,)), ours)
+
+    assert played.problems == ()
+
+
+def test_giving_up_a_create_too_early_is_found(calls: tuple[Noted, ...], ours: Workshop) -> None:
+    late = Case(PLAIN, (Fault(number_of("create", calls), "done 14 minutes late"),))
+
+    with mock.patch("nightshift.adopt._LONGEST_LAMBDA_SECONDS", 0):
+        problems = play(late, ours).problems
+
+    assert any(problem.startswith("paid 2 times") for problem in problems)

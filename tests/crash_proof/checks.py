@@ -1,0 +1,141 @@
+"""What must be true after every night, whatever happened in it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import orjson
+
+from nightshift import report
+from nightshift.aws import from_item
+from nightshift.ledger import Ledger
+from nightshift.money import NOTHING, Usage, batch_cost
+from nightshift.report import Ending
+from tests.crash_proof.world import DAWN, SETTINGS, World
+
+
+def violations(world: World, tickets: Iterable[dict[str, Any]], thrown_away: str) -> list[str]:
+    """Every promise that the night broke. `thrown_away` is in the text of the one ticket whose
+    first answer was no category: it alone may be paid for twice."""
+    checks = (
+        world.alarms,
+        _payments(world, thrown_away),
+        _tickets(world, tickets),
+        _books(world),
+        _provider(world),
+    )
+    return [problem for problems in checks for problem in problems]
+
+
+def _ours(world: World) -> Iterator[dict[str, Any]]:
+    """Every request of ours that the provider accepted."""
+    rows = world.claude.journal(with_params=False)
+    return (row for row in rows if row["batch_id"] not in world.strangers)
+
+
+def paid(world: World) -> Counter[str]:
+    """How often each text was accepted and not refunded: answered, or still running."""
+    rows = _ours(world)
+    return Counter(
+        row["text"] for row in rows if not row["result"] or row["result"]["type"] == "succeeded"
+    )
+
+
+def _payments(world: World, thrown_away: str) -> Iterator[str]:
+    for text, times in paid(world).items():
+        allowed = 1 + (thrown_away in text)
+        if times > allowed:
+            yield f"paid {times} times instead of {allowed}: {text.split()[2]}"
+
+
+def _tickets(world: World, tickets: Iterable[dict[str, Any]]) -> Iterator[str]:
+    answers = {}
+    for row in _ours(world):
+        if row["result"] and row["result"]["type"] == "succeeded":
+            answers[row["text"].split()[2]] = row["result"]["message"]["content"][0]["text"]
+    now = {item["ticket_id"]: item for item in items(world, "tickets")}
+    for before in tickets:
+        ticket = now.pop(before["ticket_id"], {})
+        name = str(before["subject"] or "the empty ticket")
+        kept = {key: ticket.get(key) for key in ("subject", "body")}
+        if kept != {key: before[key] for key in kept}:
+            yield f"{name}: its text was changed"
+        if "classification_attempts" in ticket:
+            yield f"{name}: an attempt was burnt"
+        said = ticket.get("classification_status"), ticket.get("category")
+        expected = (None, answers.get(name)) if before["subject"] else ("failed", None)
+        if said != expected:
+            yield f"{name}: status and category are {said}, not {expected}"
+    if now:
+        yield f"tickets out of nowhere: {sorted(now)}"
+
+
+def _books(world: World) -> Iterator[str]:
+    records = items(world, "runs")
+    ledger = Ledger(world.workshop.plain_client, SETTINGS.run_table)
+    nights = [ledger.night(run) for run in sorted({r["run_id"] for r in records} - {"lock"})]
+    batches = [batch for night in nights for batch in night.batches]
+    lock = next(record for record in records if record["run_id"] == "lock")
+    yield from (f"unfinished run: {run}" for run in lock.get("unfinished", ()))
+    yield from (f"{b.record} is {b.state}" for b in batches if b.state not in ("closed", "void"))
+    total = Counter[str]()
+    for night in nights:
+        flat = report.flat(night, Ending("complete"), 0, _START)
+        total.update({key: value for key, value in flat.items() if type(value) is int})
+        if flat["submitted"] != sum(flat[k] for k in _ENDS) - flat["empty"]:
+            yield f"the books of {night.run_id} do not balance: {flat}"
+    kinds = Counter(row["result"]["type"] for row in _ours(world) if row["result"])
+    if total["submitted"] != kinds.total():
+        yield f"the books know of {total['submitted']} requests, the provider of {kinds.total()}"
+    texts = sum(paid(world).values())
+    if (total["classified"], total["superseded"], total["empty"]) != (len(paid(world)), 0, 1):
+        yield f"{texts} paid answers, but the books say {dict(total)}"
+    cost = sum((batch.cost for batch in batches), Decimal(0))
+    price = batch_cost(sum(map(_usage, _ours(world)), NOTHING), SETTINGS.model)
+    if cost != price:
+        yield f"the books say {cost} USD, the provider {price}"
+
+
+def _provider(world: World) -> Iterator[str]:
+    for batch in world.claude.everything():
+        deletes = bool(world.stranger and world.stranger.deletes)
+        touched = (batch.deleted and not deletes) or batch.canceled_at is not None
+        if batch.id in world.strangers and touched:
+            yield "a stranger's batch was touched"
+        if batch.id not in world.strangers and not batch.deleted:
+            yield f"{batch.id} was left at the provider"
+
+
+_START = datetime.fromtimestamp(DAWN, UTC)
+_ENDS = ("classified", "superseded", "requeued", "failed")
+
+
+def items(world: World, table: str) -> list[dict[str, Any]]:
+    status, _, body = world.workshop.engine("Scan", orjson.dumps({"TableName": table}))
+    assert status == 200, body
+    return [from_item(item) for item in orjson.loads(body)["Items"]]
+
+
+def at_any_time(world: World) -> Iterator[str]:
+    """What must be true between any two calls of functions."""
+    batches = [item for item in items(world, "runs") if item["record"].startswith("batch#")]
+    # A batch that turned out to be a stranger's goes back to `creating`, beside another one.
+    if sum(batch["state"] == "creating" and "foreign" not in batch for batch in batches) > 1:
+        yield "two items are creating"
+    ranges = sorted(
+        (batch["first"], batch["last"])
+        for batch in batches
+        if batch["state"] in ("creating", "open")
+    )
+    if any(one[1] >= next_one[0] for one, next_one in pairwise(ranges)):
+        yield f"open ranges overlap: {ranges}"
+
+
+def _usage(row: dict[str, Any]) -> Usage:
+    if not row["result"] or row["result"]["type"] != "succeeded":
+        return NOTHING
+    usage = row["result"]["message"]["usage"]
+    return Usage(usage["input_tokens"], usage["output_tokens"])

@@ -1,0 +1,263 @@
+"""The small night, in all the circumstances in which it must survive."""
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import orjson
+
+from tests.claude_standin.answers import RowRule
+from tests.claude_standin.batches import Life
+from tests.crash_proof.checks import at_any_time, violations
+from tests.crash_proof.driver import Endless, Operator, Start
+from tests.crash_proof.faults import Fault, modes_of
+from tests.crash_proof.world import Noted, Stranger, Workshop, World, workshop
+
+EMPTY = "t-05"
+_until_exit = ExitStack()
+IDS = [*(f"t-{n:02}" for n in range(1, 10)), "t-1 ü", "t-2 " + "long " * 100, "t-3"]
+# Three batches of 4, 4 and 3; what these three need makes a second round.
+TWICE = {"word-2": "expired", "word-8": "expired", "word-10": "succeeded"}
+THROWN_AWAY = "word-10"
+SUBJECTS = ("refund", "password", "error", "suggest", "something")
+
+
+def tickets() -> list[dict[str, Any]]:
+    """Eleven tickets with a text whose third word names it, and one without any."""
+    return [
+        {
+            "ticket_id": name,
+            "subject": None if name == EMPTY else f"word-{number}",
+            "body": None if name == EMPTY else f"about {SUBJECTS[number % 5]}",
+        }
+        for number, name in enumerate(IDS)
+    ]
+
+
+def rules() -> list[RowRule]:
+    """What goes otherwise the first time: two expire, one answer is no category."""
+    said: dict[str, dict[str, str]] = {"expired": {}, "succeeded": {"text": "bananas"}}
+    return [
+        RowRule({"type": kind, **said[kind]}, contains=f"{word}\n", times=1)
+        for word, kind in TWICE.items()
+    ]
+
+
+# Which faults are tried in which circumstances.
+
+IN_DOUBT = (
+    "die after",
+    "done 14 minutes late",
+    "done a minute late",
+    "end",
+    "lost",
+    "stop, goes on last moment",
+    "stop, goes on soon",
+    "timeout before",
+)
+
+
+def _all(noted: Noted, mode: str) -> bool:
+    return not mode.startswith("pause")
+
+
+def _first_steps(noted: Noted, mode: str) -> bool:
+    """Later, one of two executions has ended."""
+    return noted.number < 30 and mode in ("die after", "end", "pause", "pause to the last moment")
+
+
+def _deaths(noted: Noted, mode: str) -> bool:
+    return mode == "die after"
+
+
+def _deaths_in_collect(noted: Noted, mode: str) -> bool:
+    return noted.function == "collect" and mode == "die after"
+
+
+def _deaths_in_submit(noted: Noted, mode: str) -> bool:
+    return noted.function == "submit" and mode in ("die after", "end")
+
+
+def _creates(noted: Noted, mode: str) -> bool:
+    return noted.operation == "create" and mode in IN_DOUBT
+
+
+def _intents(noted: Noted, mode: str) -> bool:
+    return noted.operation in ("TransactWriteItems", "create") and mode in IN_DOUBT
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Circumstances that hold for a whole night; `tries` says which single faults are tried in it,
+    `unfair` which would break the assumption that an accepted batch is listed in time."""
+
+    name: str
+    tries: Callable[[Noted, str], bool]
+    unfair: tuple[str, ...] = ()
+    starts: tuple[Start, ...] = ()
+    seconds: float = 400.0
+    list_lag: float = 0.0
+    stranger: Stranger | None = None
+    collect_seconds: float = 600.0
+    unanswered: tuple[str, ...] = ()
+    impatient: range = range(0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One night: a scenario and the faults that strike in it."""
+
+    scenario: Scenario
+    faults: tuple[Fault, ...]
+
+    def __str__(self) -> str:
+        return f"{self.scenario.name}: {', '.join(map(str, self.faults)) or 'no fault'}"
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a night went. `story` is its journal, one line a call."""
+
+    case: Case
+    calls: tuple[Noted, ...]
+    problems: tuple[str, ...]
+    story: tuple[str, ...] = field(repr=False, default=())
+
+    @property
+    def struck(self) -> int:
+        """How many of the case's faults were met."""
+        return sum(fault.number < len(self.calls) for fault in self.case.faults)
+
+
+def play(case: Case, workshop: Workshop) -> Played:
+    """Play one night and check it."""
+    scenario = case.scenario
+    life = Life(seconds=scenario.seconds, list_lag_seconds=scenario.list_lag, cancel_seconds=1)
+    faults = {fault.number: fault for fault in case.faults}
+    world = World(
+        workshop,
+        faults,
+        life,
+        rules(),
+        scenario.stranger,
+        scenario.collect_seconds,
+        scenario.unanswered,
+    )
+    workshop.world = world
+    written = tickets()
+    for ticket in written:
+        _write(workshop, ticket)
+    # Every other night is carried on under the next date.
+    next_run = sum(faults) % 2 == 1
+    operator = Operator(world, scenario.starts, scenario.impatient, next_run, at_any_time)
+    try:
+        operator.play()
+        problems = list(violations(world, written, THROWN_AWAY))
+    except Endless as endless:
+        problems = [str(endless), *world.alarms]
+    except AssertionError as broken:
+        problems = [str(broken), *world.alarms]
+    return Played(case, tuple(world.journal), tuple(problems), _story(world, operator))
+
+
+def _story(world: World, operator: Operator) -> tuple[str, ...]:
+    ends = [
+        f"{e.arn[-2:]}  {world.executions[e.arn]} {e.error or (e.report or {}).get('status', '')}"
+        for e in operator.executions
+    ]
+    return (*map(str, world.journal), "", *ends)
+
+
+def _write(workshop: Workshop, ticket: dict[str, Any]) -> None:
+    values = {key: {"S": value} for key, value in ticket.items() if value is not None}
+    item = {**values, "classification_status": {"S": "pending"}}
+    body = orjson.dumps({"TableName": "tickets", "Item": item})
+    status, _, answer = workshop.engine("PutItem", body)
+    assert status == 200, answer
+
+
+# Almost as late as the protocol allows, and modes that would come on top of it.
+LAG, LATE = 800.0, ("done 14 minutes late",)
+NEVER = ("lost",) * 20
+PLAIN = Scenario("plain", _all)
+IMPATIENT = Scenario("an impatient operator", _intents, impatient=range(2, 12))
+SCENARIOS = (
+    PLAIN,
+    Scenario("trigger delivered twice", _first_steps, starts=(Start(0),)),
+    Scenario("canceled meanwhile", _deaths, starts=(Start(6, {"action": "cancel"}),)),
+    Scenario("little time in collect", _deaths_in_collect, collect_seconds=50.0),
+    Scenario("the list lags", _creates, list_lag=LAG, unfair=LATE),
+    Scenario("a stranger before us", _creates, stranger=Stranger(True, 100.0)),
+    Scenario("a stranger after us", _creates, stranger=Stranger(False, 100.0)),
+    Scenario("a slow stranger", _creates, stranger=Stranger(False, 2000.0)),
+    Scenario("a stranger, and the list lags", _creates, list_lag=LAG, unfair=LATE,
+             stranger=Stranger(False, 100.0)),
+    Scenario("no answers", _deaths_in_submit, unanswered=NEVER),
+    Scenario("no answers, a stranger before us", _creates, unanswered=NEVER,
+             stranger=Stranger(True, 100.0)),
+    Scenario("no answers, a stranger after us", _creates, unanswered=NEVER,
+             stranger=Stranger(False, 100.0)),
+    Scenario("no answers, a slow stranger", _creates, unanswered=NEVER,
+             stranger=Stranger(False, 2000.0)),
+    Scenario("no answers, the list lags", _creates, unanswered=NEVER, list_lag=LAG, unfair=LATE),
+    Scenario("no answers, a stranger, and the list lags", _creates, unanswered=NEVER,
+             list_lag=LAG, unfair=LATE, stranger=Stranger(False, 100.0)),
+    Scenario("no answers, a slow stranger, and the list lags", _creates, unanswered=NEVER,
+             list_lag=LAG, unfair=LATE, stranger=Stranger(False, 2000.0)),
+    Scenario("no answers, a stranger who tidies up", _creates, unanswered=NEVER,
+             stranger=Stranger(False, 260.0, deletes=True)),
+    # Ours may be held for another of ours while we look for it.
+    Scenario("two creates in doubt, one stranger, a little lag", _creates,
+             unanswered=("lost", "timeout before"), list_lag=250.0, unfair=LATE,
+             stranger=Stranger(True, 100.0, times=1), seconds=4000.0),
+    Scenario("three creates in doubt, one stranger, a little lag", _creates,
+             unanswered=("lost", "lost", "timeout before"), list_lag=250.0, unfair=LATE,
+             stranger=Stranger(False, 100.0, times=1), seconds=4000.0),
+    IMPATIENT,
+)  # fmt: skip
+
+
+def clean(scenario: Scenario) -> Case:
+    """The night without a fault: its calls are the places where one can strike."""
+    return Case(scenario, ())
+
+
+@cache
+def our_workshop() -> Workshop:
+    """This process's own, open until it ends."""
+    return _until_exit.enter_context(workshop())
+
+
+def play_here(case: Case) -> Played:
+    return play(case, our_workshop())
+
+
+def singles(scenario: Scenario, calls: Sequence[Noted]) -> list[Case]:
+    """Every fault that this scenario tries, at every call."""
+    return [
+        Case(scenario, (Fault(noted.number, mode),))
+        for noted in calls
+        for mode in modes_of(noted.service, noted.operation)
+        if scenario.tries(noted, mode) and mode not in scenario.unfair
+    ]
+
+
+def sampled(cases: Sequence[Case], calls: Sequence[Noted]) -> list[Case]:
+    """One case for each mode, service and function: that in the middle of the night."""
+    alike: dict[tuple[str, ...], list[Case]] = {}
+    for case in cases:
+        fault = case.faults[0]
+        call = calls[fault.number]
+        alike.setdefault((fault.mode, call.service, call.function), []).append(case)
+    return [group[len(group) // 2] for group in alike.values()]
+
+
+def random_pair(chance: random.Random, scenario: Scenario, calls: Sequence[Noted]) -> Case:
+    """Two faults, the second soon after the first, whatever call it then meets."""
+    first = chance.randrange(len(calls))
+    second = first + chance.randint(1, 40)
+    faults = [Fault(n, draw=chance.random(), unfair=scenario.unfair) for n in (first, second)]
+    return Case(scenario, tuple(faults))
