@@ -46,7 +46,7 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.crash_proof", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=400, help="how many random pairs of faults")
+    parser.add_argument("--pairs", type=int, default=300, help="how many random pairs of faults")
     parser.add_argument("--seed", type=int, help="of the pairs; printed when not given")
     parser.add_argument("--only", default="", help="only cases whose name contains this")
     parser.add_argument("--jobs", type=int, default=2, help="processes")

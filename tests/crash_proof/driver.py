@@ -14,6 +14,7 @@ from nightshift.events import CollectCall, StatusCall, SubmitCall
 from nightshift.status import status
 from nightshift.submit import submit
 from tests.crash_proof.edges import Death, Process
+from tests.crash_proof.faults import INSTEAD
 from tests.crash_proof.world import World
 
 STATES = yaml.safe_load((Path(__file__).parents[2] / "workflow.asl.yaml").read_text())["States"]
@@ -284,10 +285,11 @@ class Operator:
             self._start(start.input)
         if self.steps in self.impatient and execution.running:
             self.world.abort(execution.arn)
-        if self.world.executions[execution.arn] == "ABORTED":
+        instead = self.world.to_redrive.get(execution.arn) == INSTEAD
+        if self.world.executions[execution.arn] == "ABORTED" and not instead:
             self._start_again()
         elif self.world.to_redrive:
-            arn = self.world.to_redrive.pop()
+            arn, _ = self.world.to_redrive.popitem()
             old = next(execution for execution in self.executions if execution.arn == arn)
             self.world.executions[arn] = "RUNNING"
             old.ready_at = self.world.now

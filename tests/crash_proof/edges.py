@@ -110,6 +110,8 @@ class Aws:
     def fail(self, how: str) -> AWSResponse:
         if how == "some done":
             return self._some_done()
+        if how == "one in doubt":
+            return self._one_in_doubt()
         if how == "conflict":
             reasons = [{"Code": "TransactionConflict"} for _ in self._data["TransactItems"]]
             return self._error(400, "TransactionCanceledException", CancellationReasons=reasons)
@@ -118,13 +120,10 @@ class Aws:
         return self._error(400, "ProvisionedThroughputExceededException")
 
     def _some_done(self) -> AWSResponse:
-        """Half of a batch call is done, as its answer says; statements too, but one is unknown."""
+        """Half of a batch call is done, as its answer says."""
         data = self._data
         if self.operation == "BatchExecuteStatement":
-            status, headers, body = self.engine(self.operation, self.request.body)
-            answer = orjson.loads(body)
-            answer["Responses"][-1] = {"Error": {"Code": "InternalServerError", "Message": "?"}}
-            return self._answer(status, headers, orjson.dumps(answer))
+            return self._some_statements_done(data["Statements"])
         (table, whole), *_ = data["RequestItems"].items()
         items = whole["Keys"] if self.operation == "BatchGetItem" else whole
         half = len(items) // 2
@@ -138,6 +137,22 @@ class Aws:
         body = orjson.dumps({"RequestItems": {table: now}})
         status, headers, body = self.engine(self.operation, body)
         answer = {**orjson.loads(body), name: {table: rest}}
+        return self._answer(status, headers, orjson.dumps(answer))
+
+    def _some_statements_done(self, statements: list[Any]) -> AWSResponse:
+        done = statements[: len(statements) // 2]
+        throttled = {"Error": {"Code": "ThrottlingError", "Message": "scripted"}}
+        answers = [throttled] * (len(statements) - len(done))
+        if done:
+            body = orjson.dumps({"Statements": done})
+            answers = orjson.loads(self.engine(self.operation, body)[2])["Responses"] + answers
+        return self._answer(200, {}, orjson.dumps({"Responses": answers}))
+
+    def _one_in_doubt(self) -> AWSResponse:
+        """All statements are done, but the answer fails for the last."""
+        status, headers, body = self.engine(self.operation, self.request.body)
+        answer = orjson.loads(body)
+        answer["Responses"][-1] = {"Error": {"Code": "InternalServerError", "Message": "scripted"}}
         return self._answer(status, headers, orjson.dumps(answer))
 
     def _error(self, status: int, code: str, **more: Any) -> AWSResponse:

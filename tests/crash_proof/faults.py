@@ -19,6 +19,9 @@ BATCH_CALLS = ("BatchExecuteStatement", "BatchGetItem", "BatchWriteItem")
 # can live.
 GOES_ON_AFTER: dict[str, int | None] = {"soon": 7, "later": 30, "last moment": None}
 
+# An aborted execution is redriven while a new one runs, or instead of starting one.
+BESIDE, INSTEAD = "beside", "instead"
+
 type Strike = Callable[["World", Process, Wire], Any]
 
 
@@ -85,7 +88,7 @@ def cut(world: "World", process: Process, wire: Wire, loud: bool) -> Any:
 
 
 def stop(
-    world: "World", process: Process, wire: Wire, goes_on: int | None, redrive: bool = False
+    world: "World", process: Process, wire: Wire, goes_on: int | None, redrive: str = ""
 ) -> Any:
     """The execution is aborted when this call is done; its function goes on later, to its end."""
     result = wire.perform()
@@ -94,7 +97,7 @@ def stop(
     return result
 
 
-def end(world: "World", process: Process, wire: Wire, redrive: bool = False) -> Any:
+def end(world: "World", process: Process, wire: Wire, redrive: str = "") -> Any:
     """The execution is aborted when this call is done, and its function dies with it."""
     world.abort(process.execution, redrive)
     return die(world, process, wire, after=True)
@@ -141,6 +144,7 @@ MODES: dict[str, Mode] = {
     "aws throttled": Mode(partial(refuse, how="throttled"), _aws),
     "aws throttled each time": Mode(partial(refuse, how="throttled", always=True), _aws),
     "aws some done": Mode(partial(refuse, how="some done"), _only(*BATCH_CALLS)),
+    "aws one in doubt": Mode(partial(refuse, how="one in doubt"), _only("BatchExecuteStatement")),
     "aws conflict": Mode(partial(refuse, how="conflict"), _only("TransactWriteItems")),
     "aws fails": Mode(partial(refuse, how="lost"), _only("GetSecretValue", "DescribeExecution")),
     "lost": Mode(partial(lose, how="lost"), _claude),
@@ -161,8 +165,15 @@ MODES: dict[str, Mode] = {
         f"stop, goes on {when}": Mode(partial(stop, goes_on=goes_on), _not_alone)
         for when, goes_on in GOES_ON_AFTER.items()
     },
-    "stop, redriven, goes on soon": Mode(partial(stop, goes_on=7, redrive=True), _not_alone),
-    "end, redriven": Mode(partial(end, redrive=True), _not_alone),
+    "stop, redriven, goes on soon": Mode(partial(stop, goes_on=7, redrive=BESIDE), _not_alone),
+    "end, redriven": Mode(partial(end, redrive=BESIDE), _not_alone),
+    # Two functions of one execution, which both hold its lock.
+    "stop, redriven at once, goes on at once": Mode(
+        partial(stop, goes_on=3, redrive=INSTEAD), _not_alone
+    ),
+    "stop, redriven at once, goes on soon": Mode(
+        partial(stop, goes_on=5, redrive=INSTEAD), _not_alone
+    ),
     "pause": Mode(partial(pause, goes_on=9), _not_alone),
     "pause to the last moment": Mode(partial(pause, goes_on=None), _not_alone),
 }

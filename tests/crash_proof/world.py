@@ -114,7 +114,7 @@ class World:
     journal: list[Noted] = field(default_factory=list)
     executions: dict[str, str] = field(default_factory=dict)
     stuck: dict[str, Strike] = field(default_factory=dict)
-    to_redrive: list[str] = field(default_factory=list)
+    to_redrive: dict[str, str] = field(default_factory=dict)
     strangers: set[str] = field(default_factory=set)
     alarms: list[str] = field(default_factory=list)
     _asleep: dict[Process, int | None] = field(default_factory=dict)
@@ -154,11 +154,11 @@ class World:
     def status_of(self, arn: str) -> str | None:
         return self.executions.get(arn)
 
-    def abort(self, execution: str, redrive: bool = False) -> None:
+    def abort(self, execution: str, redrive: str = "") -> None:
         if self.executions[execution] == "RUNNING":
             self.executions[execution] = "ABORTED"
         if redrive:
-            self.to_redrive.append(execution)
+            self.to_redrive[execution] = redrive
 
     def hang(self, process: Process, goes_on: int | None) -> None:
         self._asleep[process] = goes_on
