@@ -18,18 +18,30 @@ BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=20)
 _LONGEST_LAMBDA_SECONDS = 900
 
 
-def resolve(batch: Batch, nights: Sequence[Night], stack: Deployment) -> bool:
-    """Look once; True when the intent is settled: adopted, or void after enough turns."""
+def resolve(batch: Batch, nights: Sequence[Night], stack: Deployment, execution: str) -> bool:
+    """Look once; True when the intent is settled: adopted, or void after enough turns.
+
+    Only a look after a turn that this execution has waited counts: starting again and again, or
+    a call that dies and is retried, makes no time pass.
+    """
     found = _candidates(batch, nights, stack)
     if found:
         nearest = min(found, key=lambda b: abs(b.created_at - batch.intent_at))
         stack.ledger.open(batch, nearest.batch_id, nearest.created_at, proved=False)
         return True
+    if batch.turned_by != execution or _ours_may_be_held(batch, nights):
+        return False
     if batch.looks + 1 >= turns_to_look(stack.settings.poll_seconds):
         stack.ledger.void(batch, UNSEEN)
         return True
     stack.ledger.look(batch)
     return False
+
+
+def _ours_may_be_held(batch: Batch, nights: Sequence[Night]) -> bool:
+    """Another intent may hold our batch until its first result shows whose it is."""
+    others = [other for night in nights for other in night.in_state("open")]
+    return any(not other.proved and other.requests == batch.requests for other in others)
 
 
 def turns_to_look(poll_seconds: int) -> int:

@@ -140,7 +140,11 @@ class Ledger:
 
     def look(self, batch: Batch) -> None:
         """One more turn in which the provider did not show it."""
-        self._move(batch, batch.state, {"looks": batch.looks + 1})
+        self._move(batch, batch.state, {"looks": batch.looks + 1}, remove=("turned_by",))
+
+    def turn(self, batch: Batch, execution: str) -> None:
+        """This execution has waited a turn for it."""
+        self._move(batch, "creating", {"turned_by": execution})
 
     def checkpoint(self, batch: Batch) -> None:
         """How far the results are in the ticket table."""

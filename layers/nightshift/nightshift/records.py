@@ -57,7 +57,8 @@ class Tally:
 class Batch:
     """One intent and what became of it. Times are UTC; `bound` and `cost` are USD.
 
-    `looks` counts turns in which the provider did not show it, `readings` those whose results
+    `looks` counts turns in which the provider did not show it (`turned_by` is the execution that
+    has waited one since the last look), `readings` those whose results
     did not add up. `foreign` are batches of others that we held for this one. `noticed_by` is
     the execution that fails for its `problem`, `aside_by` the one that goes on without it.
     """
@@ -78,6 +79,7 @@ class Batch:
     created_at: datetime | None = None
     proved: bool = False
     looks: int = 0
+    turned_by: str | None = None
     readings: int = 0
     foreign: frozenset[str] = frozenset()
     refusal: str | None = None

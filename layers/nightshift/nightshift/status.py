@@ -1,6 +1,7 @@
 """Which batches have ended, and how long to wait for the others."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ from nightshift.claude import ProviderBatch
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound
 from nightshift.events import StatusCall
-from nightshift.ledger import Ledger
+from nightshift.ledger import Ledger, Stale
 from nightshift.records import Batch
 
 # A batch may be unknown for some seconds after its create (anthropic-sdk-python#1432, 2026-04).
@@ -20,6 +21,9 @@ def status(call: StatusCall, stack: Deployment) -> dict[str, Any]:
     """One turn of the wait loop: the ended batches by their records, and what comes next."""
     night = stack.ledger.night(call.run_id)
     working = night.working(call.execution)
+    for batch in night.in_state("creating"):
+        with suppress(Stale):
+            stack.ledger.turn(batch, call.execution)
     ended = [batch.record for batch in working if batch.undeleted]
     waiting = [batch for batch in working if not batch.undeleted]
     if waiting:
@@ -51,6 +55,8 @@ def miss(ledger: Ledger, batch: Batch, execution: str) -> None:
     """The provider does not know a batch: ask again for many turns, then go on without it."""
     if batch.looks + 1 < TURNS_UNTIL_NOT_FOUND:
         return ledger.look(batch)
+    if not batch.proved:
+        return ledger.disown(batch)  # somebody else's, and its owner has deleted it
     what = (
         f"BatchNotFound: Claude does not know {batch.batch_id} ({batch.record} of run "
         f"{batch.run_id}). Its {batch.requests} tickets stay pending and are not sent again. "

@@ -101,8 +101,8 @@ class _Turn:
         creating = night.in_state("creating")
         if not creating:
             return None
-        settled = [resolve(batch, self.nights, self.stack) for batch in creating]
-        if all(settled):
+        # One a call: the next must know what this one has taken.
+        if any(resolve(batch, self.nights, self.stack, self._me) for batch in creating):
             return _again(night.run_id)
         return _wait(night.run_id, self.stack.settings.poll_seconds, more=True)
 
