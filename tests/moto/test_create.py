@@ -71,7 +71,7 @@ def test_an_intent_that_never_shows_is_given_up_after_enough_turns(
 ) -> None:
     scene.claude.control.add_faults({"on": "create", "do": fault})
 
-    steps = [scene.submit(night) for _ in range(TURNS_TO_LOOK)]
+    steps = [_turn(scene, night) for _ in range(TURNS_TO_LOOK)]
     posts_while_looking = len(scene.posts())
     scene.submit(night)
     [intent] = scene.records("batch#")
@@ -309,17 +309,36 @@ def test_a_key_that_stays_refused_ends_the_night_with_what_to_do(scene: Scene, n
     assert {b["state"] for b in scene.records("batch#")} == {"void"}
 
 
-def test_the_looks_of_a_stopped_execution_count_for_the_next(scene: Scene, night: str) -> None:
+def test_the_turns_of_a_stopped_execution_count_for_the_next(scene: Scene, night: str) -> None:
     scene.claude.control.add_faults({"on": "create", "do": {"refuse": "drop"}})
     for _ in range(10):
-        scene.submit(night)
+        _turn(scene, night)
     scene.stop(night)
     second = scene.start("second")
 
-    steps = [scene.submit(second) for _ in range(TURNS_TO_LOOK - 9)]
+    steps = [_turn(scene, second) for _ in range(TURNS_TO_LOOK - 8)]
 
-    assert [step["next"] for step in steps[:-1]] == ["wait"] * (TURNS_TO_LOOK - 10)
+    assert [step["next"] for step in steps[:-1]] == ["wait"] * (TURNS_TO_LOOK - 9)
     assert scene.records("batch#")[0]["state"] == "void"
+
+
+def test_starting_again_makes_no_time_pass_for_a_create_in_doubt(scene: Scene, night: str) -> None:
+    scene.claude.control.add_faults({"on": "create", "do": {"refuse": "drop"}})
+    scene.submit(night)
+
+    for number in range(2 * TURNS_TO_LOOK):
+        scene.stop(night)
+        night = scene.start(f"again-{number}")
+        scene.submit(night)
+
+    assert scene.records("batch#")[0]["state"] == "creating"
+
+
+def _turn(scene: Scene, execution: str) -> Step:
+    """One call of submit, and the wait and the look that follow it."""
+    step = scene.submit(execution)
+    scene.look(execution)
+    return step
 
 
 def _accept(scene: Scene, key: str) -> None:
