@@ -26,7 +26,7 @@ run: install ## a whole night on this machine: TICKETS=file to bring your own, C
 	@$(BIN)/python -m tests.night $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(CLAUDE),--claude $(CLAUDE))
 
 test: lint ## everything that proves it: style, types, units, handlers, the deployed stack
-	COVERAGE_CORE=sysmon $(BIN)/python -m pytest --cov=layers/nightshift/nightshift --cov-branch \
+	COVERAGE_CORE=sysmon $(BIN)/python -m pytest --cov=layers/nightshift/nightshift \
 		--cov-report=term --durations=5
 
 crash-proof: install ## die at every call, lose every response: is anybody paid twice?

@@ -85,6 +85,16 @@ def test_nothing_but_an_end_frees_the_lock(
     assert item()["holder"] == FIRST
 
 
+class AtomicLockItem(LockItem):
+    """moto checks and writes in two steps, which threads can tell apart; DynamoDB in one."""
+
+    _one_at_a_time = threading.Lock()
+
+    def _update(self, update: str, values: dict[str, Any], condition: str) -> bool:
+        with self._one_at_a_time:
+            return super()._update(update, values, condition)
+
+
 def test_of_many_who_see_it_free_at_once_exactly_one_takes_it(
     lock: LockItem, executions: Executions
 ) -> None:
@@ -96,7 +106,7 @@ def test_of_many_who_see_it_free_at_once_exactly_one_takes_it(
         together.wait(5)  # all have read the old holder before any of them writes
         return executions.status_of(execution)
 
-    racing = LockItem(lock.dynamodb, lock.name, status_of)
+    racing = AtomicLockItem(lock.dynamodb, lock.name, status_of)
     rivals = [f"execution:{n}" for n in range(4)]
     with ThreadPoolExecutor(4) as pool:
         taken = list(pool.map(lambda rival: racing.take(rival, "monday"), rivals))
