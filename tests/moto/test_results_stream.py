@@ -1,0 +1,116 @@
+"""Results as they come over the wire: lines are lines, and a stream that ends is told from one
+that stops."""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from nightshift import claude as claude_module
+from nightshift.claude import Claude
+from nightshift.errors import BatchNotFound, ClaudeUnavailable
+from tests.claude_standin import Life, StandIn, running
+
+IDS = [f"request-{number}" for number in range(20)]
+
+
+class Body:
+    """A batch of twenty requests."""
+
+    def __init__(self) -> None:
+        params = {
+            "model": "claude-haiku-4-5",
+            "max_tokens": 16,
+            "messages": [{"role": "user", "content": "My invoice"}],
+        }
+        requests = [{"custom_id": name, "params": params} for name in IDS]
+        self._raw = json.dumps({"requests": requests}).encode()
+        self.size = len(self._raw)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._raw
+
+
+@pytest.fixture(scope="module")
+def standin() -> Iterator[StandIn]:
+    with running(life=Life(seconds=0)) as server:
+        yield server
+
+
+@pytest.fixture
+def claude(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Claude]:
+    monkeypatch.setattr(claude_module, "_READ_TIMEOUT", 0.5)
+    yield Claude(standin.url, lambda fresh: standin.api_key)
+    standin.control.clear()
+
+
+def names(claude: Claude, batch_id: str) -> list[str]:
+    return sorted(json.loads(line)["custom_id"] for line in claude.result_lines(batch_id))
+
+
+@pytest.mark.parametrize("end", ["cut", "stall", "reset"])
+@pytest.mark.parametrize("within_line", [False, True])
+def test_a_stream_that_stops_is_unavailable(
+    standin: StandIn, claude: Claude, end: str, within_line: bool
+) -> None:
+    batch_id = claude.create(Body()).batch_id
+    stream = {"end": end, "after": 5, "within_line": within_line}
+    standin.control.add_faults({"on": "results", "do": {"stream": stream}})
+    lines: list[bytes] = []
+
+    with pytest.raises(ClaudeUnavailable, match=batch_id):
+        lines.extend(claude.result_lines(batch_id))
+
+    assert names(claude, batch_id) == sorted(IDS)
+
+
+def test_only_counting_finds_out_that_a_closed_stream_was_cut(
+    standin: StandIn, claude: Claude
+) -> None:
+    batch_id = claude.create(Body()).batch_id
+    standin.control.add_faults(
+        {"on": "results", "do": {"stream": {"end": "close", "after": 5, "within_line": False}}}
+    )
+
+    assert len(names(claude, batch_id)) == 5
+
+
+def test_line_separators_within_a_text_end_no_line(standin: StandIn, claude: Claude) -> None:
+    text = "a\u2028b\u2029c\x85d\x0be"
+    standin.control.add_rows({"outcome": {"type": "succeeded", "text": text}})
+    batch_id = claude.create(Body()).batch_id
+
+    lines = [json.loads(line) for line in claude.result_lines(batch_id)]
+
+    assert {line["result"]["message"]["content"][0]["text"] for line in lines} == {text}
+    assert len(lines) == len(IDS)
+
+
+@pytest.mark.parametrize("odd", [{"blank": 3}, {"crlf": True}])
+def test_blank_lines_and_carriage_returns_are_nothing(
+    standin: StandIn, claude: Claude, odd: dict[str, Any]
+) -> None:
+    batch_id = claude.create(Body()).batch_id
+    standin.control.add_faults({"on": "results", "do": {"lines": odd}})
+
+    assert names(claude, batch_id) == sorted(IDS)
+
+
+def test_results_that_are_not_there_yet_are_not_found(standin: StandIn, claude: Claude) -> None:
+    standin.control.set_life(seconds=0, missing_looks_after_end=2)
+    batch_id = claude.create(Body()).batch_id
+    standin.control.set_life(seconds=0, missing_looks_after_end=0)
+    tries = count()
+
+    while True:
+        try:
+            found = names(claude, batch_id)
+        except BatchNotFound:
+            assert next(tries) < 5
+        else:
+            break
+
+    assert found == sorted(IDS)
+    assert next(tries) > 0
