@@ -61,6 +61,35 @@ def test_a_model_that_thinks_by_default_is_told_not_to(model: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("model", "fixed_tokens", "marked"),
+    [
+        ("claude-haiku-4-5", None, False),
+        ("claude-haiku-4-5", 4095, False),
+        ("claude-haiku-4-5", 4096, True),
+        ("claude-haiku-4-5-20251001", 4096, True),
+        ("claude-haiku-5-5", 511, False),
+        ("claude-haiku-5-5", 512, True),
+        ("claude-unheard-of-9", 100_000, False),
+    ],
+)
+def test_the_system_prompt_is_marked_where_it_is_long_enough_to_be_cached(
+    model: str, fixed_tokens: int | None, marked: bool
+) -> None:
+    form = form_for(task(), model, fixed_tokens)
+
+    said = form.params("Hello")["system"]
+    kept = {"type": "ephemeral", "ttl": "1h"}
+    assert said == ([{"type": "text", "text": SYSTEM, "cache_control": kept}] if marked else SYSTEM)
+    assert form.caches == marked
+
+
+def test_the_params_to_be_counted_are_those_that_a_batch_sends() -> None:
+    form = form_for(task(), "claude-haiku-5-5")
+
+    assert form.params("Hello") == params_for("claude-haiku-5-5", "Hello")
+
+
 def test_the_system_prompt_names_every_category_and_what_a_ticket_is() -> None:
     assert task().categories == CATEGORIES
     assert all(f"\n{category}:" in SYSTEM for category in CATEGORIES)

@@ -5,12 +5,12 @@ which makes a second paid batch, and would sleep as long as `retry-after` says (
 2026-11). Waiting is the workflow's business.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import anthropic
 import httpx2
@@ -24,6 +24,11 @@ CREATE_TIMEOUT = 240.0
 _READ_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 5.0
 _PAGE = 1000
+# Of a request's params, those that count_tokens takes (SDK 2.12.0).
+_COUNTED = frozenset(
+    {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice"}
+    | {"tools"}
+)
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -107,6 +112,20 @@ class Claude:
         except (httpx2.HTTPError, ValueError) as error:
             raise OutcomeUnknown(type(error).__name__) from error
         return _described(batch)
+
+    def count_tokens(self, params: Mapping[str, Any]) -> int:
+        """How many input tokens a request with these params would have; free, and an estimate.
+
+        The endpoint has a rate limit of its own, 2,000 calls a minute or more, and takes no
+        `max_tokens` (platform.claude.com, token counting, 2026-09; SDK 2.12.0).
+
+        Raises:
+            ClaudeRejected: such a request would be refused.
+            BatchNotFound: the model is not known there.
+        """
+        counted = {name: value for name, value in params.items() if name in _COUNTED}
+        count = self._ask(lambda client: client.messages.count_tokens(**counted))
+        return count.input_tokens
 
     def renew_key(self) -> bool:
         """Fetch the key anew; False where it is the one that was just refused."""

@@ -69,6 +69,23 @@ PRICES = {
     "claude-fable-5-1": _price("10", "50", "12.50", "20", "0.25"),
 }
 
+# The shortest prefix that is cached, in tokens; of a shorter one the mark is silently ignored
+# (platform.claude.com, prompt caching, 2026-09-26).
+CACHEABLE_FROM = {
+    "claude-haiku-4-5": 4096,
+    "claude-haiku-5-5": 512,
+    "claude-sonnet-4-5": 1024,
+    "claude-sonnet-4-6": 1024,
+    "claude-sonnet-5": 1024,
+    "claude-sonnet-5-5": 512,
+    "claude-opus-4-5": 4096,
+    "claude-opus-4-6": 4096,
+    "claude-opus-4-7": 2048,
+    "claude-opus-4-8": 1024,
+    "claude-opus-5": 512,
+    "claude-fable-5-1": 512,
+}
+
 
 def alias(model: str) -> str:
     """A model's undated name: results name the dated one."""

@@ -11,7 +11,7 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from nightshift.errors import SettingsInvalid
-from nightshift.money import alias
+from nightshift.money import CACHEABLE_FROM, alias
 from nightshift.text import cut, is_blank, plain
 
 TASK_FILE = Path(__file__).with_name("task.toml")
@@ -75,12 +75,21 @@ class Task(BaseModel):
 
 @dataclass(frozen=True)
 class Form:
-    """The constant part of every request of one model, encoded once."""
+    """The constant part of every request of one model, encoded once.
+
+    `caches` says that it asks Claude to keep a part of itself between requests.
+    """
 
     head: bytes
     tail: bytes
     fixed_bytes: int
     max_tokens: int
+    caches: bool = False
+
+    def params(self, message: str) -> dict[str, Any]:
+        """The params object of a request, the very one that a batch sends for this message."""
+        params: dict[str, Any] = msgspec.json.decode(self.line("", message))["params"]
+        return params
 
     def line(self, custom_id: str, message: str) -> bytes:
         """One element of a batch's `requests`, as JSON."""
@@ -98,18 +107,27 @@ class Form:
         return (self.fixed_bytes + len(message) - wide) // 4 + wide + 8
 
 
-def form_for(task: Task, model: str) -> Form:
-    """The request of this task, right for a model: the same params object for every ticket."""
+def form_for(task: Task, model: str, fixed_tokens: int | None = None) -> Form:
+    """The request of this task, right for a model: the same params object for every ticket.
+
+    `fixed_tokens` is what Claude counts for `Form.params` of a message of one character. Where it
+    reaches the shortest prefix that the model caches, the system prompt is marked to be kept for
+    an hour; batches outlast the default of five minutes (2026-09-26). Unknown: nothing is marked.
+    """
+    system = task.system.strip()
+    cacheable_from = CACHEABLE_FROM.get(alias(model))
+    caches = bool(fixed_tokens and cacheable_from and fixed_tokens >= cacheable_from)
+    block = {"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     params: dict[str, Any] = {
         "model": model,
         "max_tokens": task.max_tokens,
-        "system": task.system.strip(),
+        "system": [block] if caches else system,
         **task.models.get(alias(model), {}),
         "messages": [{"role": "user", "content": ""}],
     }
     head, tail = _encode({"params": params})[1:].rsplit(b'""', 1)
-    fixed = len(params["system"].encode())
-    return Form(b"," + head, tail, fixed, params["max_tokens"])
+    fixed = len(system.encode())
+    return Form(b"," + head, tail, fixed, params["max_tokens"], caches)
 
 
 @cache
