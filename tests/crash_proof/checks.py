@@ -12,7 +12,8 @@ import orjson
 from nightshift import report
 from nightshift.aws import from_item
 from nightshift.ledger import Ledger
-from nightshift.money import NOTHING, Usage, batch_cost
+from nightshift.money import NOTHING, Usage
+from nightshift.prices import published
 from nightshift.report import Ending
 from tests.crash_proof.world import DAWN, SETTINGS, World
 
@@ -94,7 +95,7 @@ def _books(world: World) -> Iterator[str]:
     if (total["classified"], total["superseded"], total["empty"]) != (len(paid(world)), 0, 1):
         yield f"{texts} paid answers, but the books say {dict(total)}"
     cost = sum((batch.cost for batch in batches), Decimal(0))
-    price = batch_cost(sum(map(_usage, _ours(world)), NOTHING), SETTINGS.model)
+    price = published().of(SETTINGS.model).batch_cost(sum(map(_usage, _ours(world)), NOTHING))
     if cost != price:
         yield f"the books say {cost} USD, the provider {price}"
 

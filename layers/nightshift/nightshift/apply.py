@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nightshift.decision import ACCOUNT_ERRORS, INVALID_REQUEST, Decision, Rules, decide
 from nightshift.errors import TableRefused
 from nightshift.ledger import Ledger
-from nightshift.money import NOTHING
+from nightshift.money import NOTHING, Price
 from nightshift.records import Tally
 from nightshift.results import Line
 from nightshift.tickets import TicketTable, no_room
@@ -33,6 +33,7 @@ class Applier:
     ledger: Ledger
     run_id: str
     rules: Rules
+    price: Price
 
     def apply(self, lines: Sequence[Line]) -> Applied:
         """Bring at most 100 results into the table, each exactly once.
@@ -70,7 +71,7 @@ class Applier:
         self, ids: Sequence[str], lines: Sequence[Line], decided: dict[str, Decision]
     ) -> Applied:
         counts: dict[str, int] = {}
-        usage = NOTHING
+        usage = long_usage = NOTHING
         rejection = ""
         for ticket_id, line in zip(ids, lines, strict=True):
             decision = decided[ticket_id]
@@ -87,5 +88,7 @@ class Applier:
             ):
                 counts[name] = counts.get(name, 0) + count
             usage += line.usage
+            if self.price.is_long(line.usage):
+                long_usage += line.usage
         ordinals = tuple(line.custom_id.ordinal for line in lines)
-        return Applied(ordinals, Tally(**counts, usage=usage), rejection)
+        return Applied(ordinals, Tally(**counts, usage=usage, long_usage=long_usage), rejection)

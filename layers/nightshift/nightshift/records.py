@@ -22,6 +22,7 @@ class Tally:
 
     `left` counts tickets that still ask for a category; `rejected` the requests that failed for
     the account's sake; the four kinds are the provider's own words, to compare with its counts.
+    `long_usage` is the part of `usage` that requests with long prompts used: their price differs.
     """
 
     classified: int = 0
@@ -35,6 +36,7 @@ class Tally:
     canceled: int = 0
     expired: int = 0
     usage: Usage = NOTHING
+    long_usage: Usage = NOTHING
 
     def __add__(self, other: Self) -> Self:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
@@ -46,13 +48,17 @@ class Tally:
         return self.classified + self.superseded + self.requeued + self.failed
 
     def as_item(self) -> dict[str, Any]:
-        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "usage"}
-        return {**counts, "usage": asdict(self.usage)}
+        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.type is int}
+        return {**counts, "usage": asdict(self.usage), "long_usage": asdict(self.long_usage)}
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        counts = {name: int(value) for name, value in item.items() if name != "usage"}
-        return cls(**counts, usage=Usage(**{n: int(v) for n, v in item["usage"].items()}))
+        counts = {f.name: int(item[f.name]) for f in fields(cls) if f.type is int}
+        return cls(**counts, usage=_usage(item["usage"]), long_usage=_usage(item["long_usage"]))
+
+
+def _usage(item: Mapping[str, Any]) -> Usage:
+    return Usage(**{name: int(tokens) for name, tokens in item.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from nightshift.errors import LedgerMismatch
-from nightshift.money import realtime_cost
+from nightshift.money import BATCH_FACTOR
 from nightshift.records import Batch, Night, Tally
 
 # Which of several problems an operator should hear of first.
@@ -38,7 +38,7 @@ def flat(night: Night, ending: Ending, pending: int, started_at: datetime) -> di
             f"Run {night.run_id}: {submitted} requests, but {total.accounted} accounted for."
         )
     cost = sum((batch.cost for batch in closed), Decimal(0))
-    realtime = sum((realtime_cost(b.tally.usage, b.model) for b in closed), Decimal(0))
+    realtime = cost / BATCH_FACTOR
     report = {
         "run_id": night.run_id,
         "status": ending.status,

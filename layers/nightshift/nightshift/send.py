@@ -8,7 +8,6 @@ from nightshift.claude import CREATE_TIMEOUT, KeyRefused, NotCreated, OutcomeUnk
 from nightshift.deployment import Deployment
 from nightshift.empties import Empties
 from nightshift.errors import ClaudeRejected, ClaudeUnavailable
-from nightshift.money import bound_for
 from nightshift.observability import logger
 from nightshift.records import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round
 
@@ -32,8 +31,7 @@ class Sender:
         stack = self.stack
         empties = Empties(stack.tickets, stack.ledger, self.night, self.execution)
         form = stack.form
-        bound = bound_for(stack.settings.model, form.max_tokens)
-        builder = Builder(stack.task, form, bound, empties.add)
+        builder = Builder(stack.task, form, form.bound(stack.price), empties.add)
         ids = stack.tickets.pending_ids(self._sent_up_to())
         free = (i for i in ids if not any(b.first <= i <= b.last for b in blocked))
         chunk = builder.build(stack.tickets.walk(free), room)
