@@ -230,7 +230,7 @@ def _thoughts(template: Template, text: str) -> str | None:
 
 
 def _is_on(thinking: dict[str, Any]) -> bool:
-    return thinking["type"] != "disabled"
+    return thinking["type"] not in ("disabled", "between_tools")
 
 
 def _spend(row: Answer, template: Template) -> None:

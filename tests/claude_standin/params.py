@@ -201,10 +201,13 @@ def _thinking_problems(params: dict[str, Any], model: Model) -> Iterator[str]:
         return
     kind = thinking.get("type") if isinstance(thinking, dict) else None
     budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
-    if kind not in ("enabled", "adaptive", "disabled"):
+    if kind not in ("enabled", "adaptive", "disabled", "between_tools"):
         yield "thinking: Input tag found does not match 'disabled', 'enabled' or 'adaptive'"
-    elif kind == "disabled" and model.always_thinks:
-        yield "thinking: disabled is not supported by this model"
+    elif kind in ("disabled", "between_tools") and {"type": kind} != model.takes_no_thinking:
+        yield (
+            f"thinking: {kind} is not supported by this model. "
+            f"What is: {model.takes_no_thinking or 'adaptive, at a lower effort'}"
+        )
     elif kind == "enabled" and not model.takes_budget_thinking:
         yield (
             '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" '
