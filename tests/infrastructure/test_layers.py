@@ -135,7 +135,8 @@ def test_the_package_is_shipped_whole(built: Path) -> None:
 
     ours = {path.name for path in package.iterdir() if path.name != "__pycache__"}
     assert {path.name for path in shipped.iterdir()} == ours | {"__pycache__"}
-    assert (shipped / "task.toml").read_bytes() == (package / "task.toml").read_bytes()
+    for name in ("task.toml", "models.toml"):
+        assert (shipped / name).read_bytes() == (package / name).read_bytes()
 
 
 def test_every_module_has_bytecode_that_is_valid_unchecked(built: Path) -> None:

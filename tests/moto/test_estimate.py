@@ -79,6 +79,17 @@ def test_an_estimate_is_within_a_tenth_of_what_the_night_then_costs(
     assert len(scene.claude.control.requests("count_tokens")) == SIZE + 1
 
 
+def test_the_sample_corrects_what_characters_get_wrong(scene: Scene) -> None:
+    scene.put(*(f"T-{number}" for number in range(30)), body="Ё" * 500)
+
+    report = dry_run(scene)
+    paid(scene)
+
+    usages = [row["result"]["message"]["usage"] for row in scene.claude.control.rows()]
+    read = sum(usage["input_tokens"] for usage in usages)
+    assert report["input_tokens"] == pytest.approx(read, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("trouble", "named"),
     [
