@@ -30,12 +30,17 @@ def dry_run(scene: Scene, **asked: Any) -> Step:
 
 
 def paid(scene: Scene) -> Decimal:
-    """What a night then costs, by the usage of its results."""
+    """What a night then costs in batches, by the usage of its results."""
     scene.send_all(scene.start())
     for batch in scene.claude.control.batches():
         scene.claude.control.end_batch(batch["id"])
-    rows = [row["result"]["message"]["usage"] for row in scene.claude.control.rows()]
-    return scene.stack.price.batch_cost(sum(map(used, rows), NOTHING))
+    return scene.stack.price.batch_cost(sum(map(used, results(scene)), NOTHING))
+
+
+def results(scene: Scene) -> list[dict[str, Any]]:
+    """The usage of each request of a batch."""
+    rows = [row for row in scene.claude.control.rows() if row["batch_id"]]
+    return [row["result"]["message"]["usage"] for row in rows]
 
 
 def used(usage: dict[str, Any]) -> Usage:
@@ -85,8 +90,7 @@ def test_the_sample_corrects_what_characters_get_wrong(scene: Scene) -> None:
     report = dry_run(scene)
     paid(scene)
 
-    usages = [row["result"]["message"]["usage"] for row in scene.claude.control.rows()]
-    read = sum(usage["input_tokens"] for usage in usages)
+    read = sum(usage["input_tokens"] for usage in results(scene))
     assert report["input_tokens"] == pytest.approx(read, rel=0.01)
 
 
