@@ -79,9 +79,9 @@ def test_an_estimate_is_within_a_tenth_of_what_the_night_then_costs(
 
     report = dry_run(scene)
 
-    assert report["estimated_cost_usd"] == pytest.approx(float(paid(scene)), rel=0.1)
-    assert report["estimate_method"].startswith("input: 20 tickets counted by Claude, characters")
     assert len(scene.claude.control.requests("count_tokens")) == SIZE + 1
+    assert report["estimate_method"].startswith("input: 20 tickets counted by Claude, characters")
+    assert report["estimated_cost_usd"] == pytest.approx(float(paid(scene)), rel=0.1)
 
 
 def test_the_sample_corrects_what_characters_get_wrong(scene: Scene) -> None:
