@@ -434,7 +434,7 @@ def _tables_of_the_template() -> dict[str, dict[str, Any]]:
     template = yaml.load((ROOT / "template.yaml").read_text(), Loader)  # noqa: S506
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     tables = {}
-    for name, resource in (("tickets", "TicketTable"), ("runs", "RunTable")):
+    for name, resource in (("tickets", "OwnTicketTable"), ("runs", "RunTable")):
         properties = template["Resources"][resource]["Properties"]
         known = {key: properties[key] for key in wanted if key in properties}
         tables[name] = {"TableName": name, **known}

@@ -7,13 +7,19 @@ which makes a second paid batch, and would sleep as long as `retry-after` says (
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from time import time
 from typing import NoReturn, Protocol
 
 import anthropic
 import httpx2
+from anthropic.lib.credentials import (
+    StaticToken,
+    WorkloadIdentityError,
+    exchange_federation_assertion,
+)
 from anthropic.pagination import SyncPage
 from anthropic.types.messages import MessageBatch
 
@@ -24,6 +30,8 @@ CREATE_TIMEOUT = 240.0
 _READ_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 5.0
 _PAGE = 1000
+# A token is renewed so long before its end, and not again so soon after its start. Seconds.
+_TOKEN_MARGIN = 60.0
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -71,9 +79,69 @@ class ProviderBatch:
     total: int
 
 
+class AccessToken(str):
+    """What stands in for a key after an exchange: valid for minutes, sent as a bearer token."""
+
+    __slots__ = ()
+
+
+@dataclass
+class Federation:
+    """A `key` for Claude without a stored key: AWS's word for us, exchanged at the provider.
+
+    The provider's federation rule says which word it believes, and for whom we then speak
+    (platform.claude.com, workload identity federation; SDK 2.12.0, 2026-11).
+    """
+
+    base_url: str
+    identity_token: Callable[[], str]
+    """A signed JWT in which AWS says who we are, made at each call."""
+    rule_id: str
+    organization_id: str
+    service_account_id: str | None = None
+    _token: AccessToken = field(default_factory=AccessToken, repr=False)
+    _minted_at: float = 0.0
+    _expires_at: float = 0.0
+
+    def __call__(self, fresh: bool) -> AccessToken:
+        """An access token; a fresh one where the last is not from just now.
+
+        Raises:
+            ClaudeRejected: the provider does not believe it.
+            ClaudeUnavailable: the provider could not answer now.
+        """
+        now = time()
+        about_to_expire = now > self._expires_at - _TOKEN_MARGIN
+        if about_to_expire or (fresh and now > self._minted_at + _TOKEN_MARGIN):
+            self._exchange()
+        return self._token
+
+    def _exchange(self) -> None:
+        try:
+            minted = exchange_federation_assertion(
+                assertion=self.identity_token(),
+                federation_rule_id=self.rule_id,
+                organization_id=self.organization_id,
+                service_account_id=self.service_account_id,
+                base_url=self.base_url,
+            )
+        except WorkloadIdentityError as error:
+            status = error.status_code or 503
+            if status in (408, 429) or status >= 500:
+                raise ClaudeUnavailable(f"Claude exchanges no identity now ({status}).") from error
+            raise ClaudeRejected(
+                f"Claude does not believe who AWS says we are ({status}). Compare the federation "
+                f"rule {self.rule_id} with the role of the function, then start again. "
+                f"Request {error.request_id}."
+            ) from error
+        self._token = AccessToken(minted.token)
+        self._minted_at, self._expires_at = time(), float(minted.expires_at or 0)
+
+
 @dataclass
 class Claude:
-    """The provider, for one workspace. `key(fresh)` gives the API key, from a cache or anew."""
+    """The provider, for one workspace. `key(fresh)` gives the API key, from a cache or anew, or
+    an access token in its place."""
 
     base_url: str
     key: Callable[[bool], str]
@@ -173,10 +241,13 @@ class Claude:
                 ) from error
 
     def _connected(self) -> anthropic.Anthropic:
-        if self._client is None:
-            self._sent_key = self.key(False)
+        key = self.key(False)
+        if self._client is None or key != self._sent_key:
+            self._sent_key = key
+            token = isinstance(key, AccessToken)
             self._client = anthropic.Anthropic(
-                api_key=self._sent_key,
+                api_key=None if token else key,
+                credentials=StaticToken(key) if token else None,
                 base_url=self.base_url,
                 max_retries=0,
                 timeout=httpx2.Timeout(_READ_TIMEOUT, connect=_CONNECT_TIMEOUT),
