@@ -20,15 +20,15 @@ class Place(NamedTuple):
     cloud: LocalCloud
     claude: StandIn
 
-    def deploy(self, name: str) -> Stack:
-        """A new stack, still without a key."""
+    def deploy(self, name: str, **more: str) -> Stack:
+        """A new stack, still without a key; `more` are its parameters beside the usual ones."""
         parameters = {
             "AnthropicBaseUrl": self.claude.url,
             "ScheduleState": "DISABLED",
             "MaxRequestsPerBatch": "5",
             "Architecture": "x86_64",
         }
-        outputs = deploy(self.cloud, name, build(self.cloud), parameters)
+        outputs = deploy(self.cloud, name, build(self.cloud), parameters | more)
         stack = Stack(self.cloud, self.claude, name, outputs)
         stack.prepare()
         return stack
