@@ -18,7 +18,8 @@ AUDIENCE = "https://api.anthropic.com"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 OAUTH_BETA, FEDERATION_BETA = "oauth-2025-04-20", "oidc-federation-2026-04-01"
 REQUIRED = {"grant_type", "assertion", "federation_rule_id", "organization_id"}
-OPTIONAL = {"service_account_id", "workspace_id"}
+REQUIRED |= {"service_account_id"}
+OPTIONAL = {"workspace_id"}
 
 
 @dataclass

@@ -11,8 +11,9 @@ import pytest
 
 from nightshift.claude import Claude, Federation
 from nightshift.deployment import AUDIENCE
-from nightshift.errors import ClaudeRejected, ClaudeUnavailable
+from nightshift.errors import ClaudeRejected, ClaudeUnavailable, SettingsInvalid
 from tests.claude_standin import StandIn, running
+from tests.moto.scene import Scene
 
 
 def jwt(**changed: Any) -> str:
@@ -137,3 +138,10 @@ def test_no_repr_shows_a_token(claude: StandIn) -> None:
 
     assert token.startswith("sk-ant-oat01-")
     assert token not in repr(function.federation)
+
+
+def test_a_rule_without_its_account_is_no_way_to_sign_in(scene: Scene) -> None:
+    scene.configure(FEDERATION_RULE_ID="fdrl_standin", ORGANIZATION_ID="", SERVICE_ACCOUNT_ID="s")
+
+    with pytest.raises(SettingsInvalid, match="OrganizationId"):
+        scene.submit(scene.start())

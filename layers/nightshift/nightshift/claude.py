@@ -98,7 +98,7 @@ class Federation:
     """A signed JWT in which AWS says who we are, made at each call."""
     rule_id: str
     organization_id: str
-    service_account_id: str | None = None
+    service_account_id: str
     _token: AccessToken = field(default_factory=AccessToken, repr=False)
     _minted_at: float = 0.0
     _expires_at: float = 0.0

@@ -57,12 +57,14 @@ def _key(ours: Settings) -> Callable[[bool], str]:
     """How to sign in: with the stored key, or with who AWS says we are."""
     if not ours.federation_rule_id:
         return lambda fresh: aws.api_key(ours.api_key_secret, fresh)
-    if not ours.organization_id:
-        raise SettingsInvalid("A FederationRuleId needs the OrganizationId beside it.")
+    if not ours.organization_id or not ours.service_account_id:
+        raise SettingsInvalid(
+            "A FederationRuleId needs the OrganizationId and the ServiceAccountId beside it."
+        )
     return Federation(
         ours.anthropic_base_url,
         lambda: aws.identity_token(AUDIENCE),
         ours.federation_rule_id,
         ours.organization_id,
-        ours.service_account_id or None,
+        ours.service_account_id,
     )
