@@ -97,9 +97,8 @@ def test_a_fresh_token_that_is_refused_is_no_reason_for_another(claude: StandIn)
     provider.newest()
     claude.identity.tokens.clear()
 
-    with pytest.raises(ClaudeRejected):
+    with pytest.raises(ClaudeRejected, match="just issued. Look at the federation rule"):
         provider.newest()
-    assert provider.renew_key() is False
     assert function.exchanges == 1
 
 

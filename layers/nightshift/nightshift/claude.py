@@ -104,15 +104,19 @@ class Federation:
     _expires_at: float = 0.0
 
     def __call__(self, fresh: bool) -> AccessToken:
-        """An access token; a fresh one where the last is not from just now.
+        """An access token, from a cache or anew.
 
         Raises:
-            ClaudeRejected: the provider does not believe it.
+            ClaudeRejected: the provider does not believe us, or refuses a token from just now.
             ClaudeUnavailable: the provider could not answer now.
         """
         now = time()
-        about_to_expire = now > self._expires_at - _TOKEN_MARGIN
-        if about_to_expire or (fresh and now > self._minted_at + _TOKEN_MARGIN):
+        if fresh and now < self._minted_at + _TOKEN_MARGIN:
+            raise ClaudeRejected(
+                "Claude does not accept the access token that it has just issued. Look at the "
+                f"federation rule {self.rule_id} and its service account, then start again."
+            )
+        if fresh or now > self._expires_at - _TOKEN_MARGIN:
             self._exchange()
         return self._token
 

@@ -108,16 +108,10 @@ class Sender:
     def _after_refused_key(self) -> float:
         if self.stack.claude.renew_key():
             return 0
-        ours = self.stack.settings
-        if ours.federation_rule_id:
-            raise ClaudeRejected(
-                "Claude does not accept the access token of this stack. Look at the federation "
-                f"rule {ours.federation_rule_id} and its service account, then start again."
-            )
+        secret = self.stack.settings.api_key_secret
         raise ClaudeRejected(
             "Claude does not accept the API key. Store a valid one with: aws secretsmanager "
-            f"put-secret-value --secret-id {ours.api_key_secret} --secret-string sk-ant-... "
-            "and start again."
+            f"put-secret-value --secret-id {secret} --secret-string sk-ant-... and start again."
         )
 
     def _refusals_in_a_row(self) -> int:
