@@ -97,7 +97,7 @@ def test_a_fresh_token_that_is_refused_is_no_reason_for_another(claude: StandIn)
     provider.newest()
     claude.identity.tokens.clear()
 
-    with pytest.raises(ClaudeRejected, match="just issued. Look at the federation rule"):
+    with pytest.raises(ClaudeRejected, match="that it has just issued"):
         provider.newest()
     assert function.exchanges == 1
 
