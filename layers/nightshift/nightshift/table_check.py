@@ -4,7 +4,7 @@ A table that the stack has made always does; one that was brought may not.
 """
 
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nightshift.aws import ClientError, error_code
@@ -18,7 +18,7 @@ KEY = {"ticket_id": "HASH"}
 INDEX_KEY = {"classification_status": "HASH", "ticket_id": "RANGE"}
 
 
-@cache
+@lru_cache(maxsize=1)
 def check(dynamodb: "DynamoDBClient", name: str) -> None:
     """Look at the table, once for as long as a function's process lives.
 
