@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
+from nightshift import aws
 from nightshift.claude import Claude, Federation
 from nightshift.deployment import AUDIENCE
 from nightshift.errors import ClaudeRejected, ClaudeUnavailable, SettingsInvalid
@@ -144,3 +147,21 @@ def test_a_rule_without_its_account_is_no_way_to_sign_in(scene: Scene) -> None:
 
     with pytest.raises(SettingsInvalid, match="OrganizationId"):
         scene.submit(scene.start())
+
+
+def test_an_account_that_issues_no_tokens_is_told_how_to_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    none = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    sts = boto3.client("sts", region_name="us-east-1", **none)
+    asked = {"Audience": [AUDIENCE], "DurationSeconds": 900, "SigningAlgorithm": "RS256"}
+    monkeypatch.setattr(aws, "_sts", lambda: sts)
+
+    with Stubber(sts) as service, pytest.raises(SettingsInvalid, match="enable-outbound-web"):
+        service.add_client_error(
+            "get_web_identity_token",
+            "OutboundWebIdentityFederationDisabledException",
+            http_status_code=403,
+            expected_params=asked,
+        )
+        aws.identity_token(AUDIENCE)
