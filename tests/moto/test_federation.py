@@ -157,11 +157,12 @@ def test_an_account_that_issues_no_tokens_is_told_how_to_begin(
     asked = {"Audience": [AUDIENCE], "DurationSeconds": 900, "SigningAlgorithm": "RS256"}
     monkeypatch.setattr(aws, "_sts", lambda: sts)
 
-    with Stubber(sts) as service, pytest.raises(SettingsInvalid, match="enable-outbound-web"):
+    with Stubber(sts) as service:
         service.add_client_error(
             "get_web_identity_token",
             "OutboundWebIdentityFederationDisabledException",
             http_status_code=403,
             expected_params=asked,
         )
-        aws.identity_token(AUDIENCE)
+        with pytest.raises(SettingsInvalid, match="enable-outbound-web"):
+            aws.identity_token(AUDIENCE)
