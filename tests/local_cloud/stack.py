@@ -61,19 +61,6 @@ def deploy(
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def allow_local_partiql(cloud: LocalCloud, role_name: str) -> None:
-    """Let a role run PartiQL batches, which MiniStack checks under a name that AWS does not have.
-
-    AWS checks `dynamodb:PartiQLUpdate` on the table, and the template grants that.
-    """
-    statement = {"Effect": "Allow", "Action": "dynamodb:BatchExecuteStatement", "Resource": "*"}
-    cloud.client("iam").put_role_policy(
-        RoleName=role_name,
-        PolicyName="local-partiql",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-    )
-
-
 def _sam(cloud: LocalCloud, project: Path, *arguments: str) -> None:
     sam = subprocess.Popen(
         [SAM, *arguments],

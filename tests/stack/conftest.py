@@ -30,7 +30,7 @@ class Place(NamedTuple):
         }
         outputs = deploy(self.cloud, name, build(self.cloud), parameters)
         stack = Stack(self.cloud, self.claude, name, outputs)
-        stack.prepare()
+        assert stack.inbox  # open from now on
         return stack
 
 

@@ -13,7 +13,6 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from nightshift import custom_id
 from tests.claude_standin import Life, StandIn
 from tests.local_cloud.cloud import LocalCloud
-from tests.local_cloud.stack import allow_local_partiql
 
 CANARY = "xylograph"
 """A word in the text of every ticket, and of nothing else."""
@@ -130,11 +129,6 @@ class Stack:
                 TopicArn=self.outputs[topic], Protocol="sqs", Endpoint=arn["QueueArn"]
             )
         return str(url)
-
-    def prepare(self) -> None:
-        """Allow what only the local cloud asks for, and open the inbox."""
-        allow_local_partiql(self.cloud, self._physical("CollectRole"))
-        assert self.inbox
 
     def store_key(self, key: str) -> None:
         self.cloud.client("secretsmanager").put_secret_value(
