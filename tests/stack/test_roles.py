@@ -1,7 +1,7 @@
 """Each role can do its work, not with one permission less, and nothing beside it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, NamedTuple
@@ -13,10 +13,30 @@ from botocore.exceptions import ClientError
 from tests.local_cloud.cloud import REGION
 from tests.stack.stack import Stack
 
-# What nothing in the local cloud asks for: there the platform itself writes logs and traces, with
-# no role, as Lambda's and Step Functions' own agents do on AWS with the function's role.
-# test_template.py ties these to the log groups and to `Tracing`.
+# What the local cloud cannot check: there logs and traces are nobody's calls, while on AWS Lambda
+# and Step Functions make them with the role. So these are compared with what AWS asks for
+# (docs.aws.amazon.com: Lambda execution role, Step Functions logging and X-Ray, 2026-11).
 UNCHECKED = ("logs:", "xray:")
+OF_A_FUNCTION = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+OF_A_WORKFLOW = {
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
 NO_PERMISSION = {
     "type": "errored",
     "error": {"type": "permission_error", "message": "Your key may not use this model."},
@@ -56,14 +76,12 @@ class Role:
     @property
     def permissions(self) -> list[Permission]:
         """What the local cloud can check."""
-        return [
-            Permission(action, resource)
-            for document in self.policies.values()
-            for statement in document["Statement"]
-            for action in as_list(statement["Action"])
-            for resource in as_list(statement["Resource"])
-            if not action.startswith(UNCHECKED)
-        ]
+        return [each for each in self._allowed() if not each.action.startswith(UNCHECKED)]
+
+    @property
+    def unchecked(self) -> set[str]:
+        """The actions that it cannot check."""
+        return {each.action for each in self._allowed() if each.action.startswith(UNCHECKED)}
 
     def lose(self, lost: Permission) -> None:
         for name, document in self.policies.items():
@@ -91,6 +109,13 @@ class Role:
             assumed["AccessKeyId"], assumed["SecretAccessKey"], assumed["SessionToken"], REGION
         )
         return lambda service: session.client(service, endpoint_url=self.stack.cloud.endpoint)
+
+    def _allowed(self) -> Iterator[Permission]:
+        for document in self.policies.values():
+            for statement in document["Statement"]:
+                for action in as_list(statement["Action"]):
+                    for resource in as_list(statement["Resource"]):
+                        yield Permission(action, resource)
 
     def _put(self, name: str, document: Any) -> None:
         self.iam.put_role_policy(
@@ -282,6 +307,15 @@ def test_what_a_function_has_no_business_with_is_refused(
     }
 
     assert {call: said for call, said in answers.items() if said not in REFUSALS} == {}
+
+
+def test_logs_and_traces_are_written_as_aws_asks_for_it(
+    stack: Stack, submit: Function, status: Function, collect: Function
+) -> None:
+    workflow = Role(stack, stack.physical("WorkflowRole"))
+
+    assert [each.role.unchecked for each in (submit, status, collect)] == [OF_A_FUNCTION] * 3
+    assert workflow.unchecked == OF_A_WORKFLOW
 
 
 def test_the_schedule_may_start_its_workflow_and_nothing_else(stack: Stack) -> None:
