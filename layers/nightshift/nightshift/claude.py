@@ -5,6 +5,7 @@ which makes a second paid batch, and would sleep as long as `retry-after` says (
 2026-11). Waiting is the workflow's business.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,7 +25,11 @@ from anthropic.pagination import SyncPage
 from anthropic.types.messages import MessageBatch
 
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
+from nightshift.quotable import quotable
 
+# ANTHROPIC_LOG lets the SDK log requests from its import on (2.12.0, 2026-11): not from here on.
+for _talker in ("anthropic", "httpx2", "httpcore2"):
+    logging.getLogger(_talker).setLevel(logging.WARNING)
 # Well under the Lambda's 15 minutes, so that a create ends before its function does. Seconds.
 CREATE_TIMEOUT = 240.0
 _READ_TIMEOUT = 60.0
@@ -255,6 +260,8 @@ class Claude:
                 base_url=self.base_url,
                 max_retries=0,
                 timeout=httpx2.Timeout(_READ_TIMEOUT, connect=_CONNECT_TIMEOUT),
+                # Else a variable of the environment could put requests and answers into traces.
+                open_telemetry={"traces": False, "propagation": False},
             )
         return self._client
 
@@ -300,7 +307,7 @@ def _explain_create(error: anthropic.APIError) -> NoReturn:
 
 
 def _rejected(error: anthropic.APIStatusError) -> ClaudeRejected:
-    said = (error.api_message or "no reason given")[:300]
+    said = quotable(str(error.type), error.api_message or "no reason given")
     return ClaudeRejected(
         f"Claude refuses our requests ({error.status_code} {error.type}): {said} "
         f"Mend the account, the key or the task, then start again. Request {error.request_id}."
