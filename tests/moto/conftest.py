@@ -26,7 +26,6 @@ ENVIRONMENT = {
     "MAX_ATTEMPTS": "3",
     "MAX_COST_USD": "25",
     "STACK_NAME": "nightshift",
-    "ANTHROPIC_OPEN_TELEMETRY": "false",
     "POWERTOOLS_METRICS_NAMESPACE": "Nightshift",
     "POWERTOOLS_SERVICE_NAME": "nightshift",
 }

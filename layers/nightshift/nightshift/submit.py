@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from nightshift import estimate, report
+from nightshift import estimate, report, table_check
 from nightshift.adopt import resolve
 from nightshift.cancel import cancel
 from nightshift.chunk import Room
@@ -33,7 +33,9 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
         ClaudeRejected: asking again would not help; nothing was created.
         ClaudeUnavailable: the provider refused for about a day.
         ApiKeyMissing: there is something to send and no key.
+        SettingsInvalid: the ticket table lacks the key or the index that is needed.
     """
+    table_check.check(stack.tickets.dynamodb, stack.tickets.name)
     stack.prices.of(stack.settings.model)
     if call.input.dry_run:
         return estimate.count(call, stack, time_left)
