@@ -63,6 +63,7 @@ class ProviderBatch:
     batch_id: str
     created_at: datetime
     ended: bool
+    ended_at: datetime | None
     archived: bool
     succeeded: int
     errored: int
@@ -245,6 +246,7 @@ def _described(batch: MessageBatch) -> ProviderBatch:
         batch.id,
         batch.created_at,
         batch.processing_status == "ended",
+        batch.ended_at,
         batch.archived_at is not None,
         counts.succeeded,
         counts.errored,
