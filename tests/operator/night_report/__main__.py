@@ -11,13 +11,16 @@ from tests.operator.night_report.page import page
 from tests.operator.night_report.record import read
 from tests.operator.stack import Unusable, explained, find
 
+DIRECTORY = Path(".build")
+
 
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     try:
         with explained():
             record = read(find(options.stack), options.run)
-        target = options.out or Path(f"night-report-{_plain(record.night.run_id)}.html")
+        name = f"night-report-{options.stack}-{_plain(record.night.run_id)}.html"
+        target = options.out or DIRECTORY / name
         _write(target, page(record))
     except Unusable as error:
         print(error, file=sys.stderr)
@@ -45,7 +48,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--stack", required=True, help="the name of the deployed stack")
     parser.add_argument("--run", metavar="RUN_ID", help="the run, such as 2026-11-22; default: the last")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: night-report-RUN_ID.html")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=f"default: in {DIRECTORY}/")
     return parser.parse_args(arguments)
 
 

@@ -72,6 +72,7 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
     )
     environment.filters |= {
         "number": words.number, "usd": words.usd, "share": words.share, "short": short,
+        "compact": words.compact,
     }  # fmt: skip
     return environment.get_template("page.html.j2").render(
         facts=facts,

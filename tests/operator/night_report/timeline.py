@@ -23,12 +23,7 @@ STEPS = [
         *(3600 * h for h in (1, 2, 3, 6, 12, 24, 48, 96)),
     )
 ]
-VOID = {
-    REFUSED: "refused, tried again",
-    TOO_LARGE: "too large, sent smaller",
-    REJECTED: "rejected",
-    UNSEEN: "never arrived",
-}
+VOID = {REFUSED: "refused", TOO_LARGE: "too large", REJECTED: "rejected", UNSEEN: "never arrived"}
 
 type Tone = Literal["plain", "attention", "bad"]
 

@@ -244,9 +244,10 @@ def _failed(facts: Facts, failure: Failure) -> Verdict:
 
 
 def _what_stands(facts: Facts) -> str:
-    done = count(facts.tally.classified, "ticket has", "tickets have") + " a category from this run"
-    waits = count(_pending(facts), "ticket asks", "tickets ask") + " for one"
-    return f"{done}; {waits}. Nothing is lost, and nothing is paid twice."
+    classified, pending = facts.tally.classified, _pending(facts)
+    done = count(classified, "ticket has", "tickets have") if classified else "No ticket has"
+    waits = count(pending, "asks", "ask") if pending else "none asks"
+    return f"{done} a category from this run; {waits} for one. Nothing is lost or paid twice."
 
 
 def _rejected(facts: Facts, failure: Failure) -> Verdict:

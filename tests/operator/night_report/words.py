@@ -7,6 +7,15 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
+def compact(value: int) -> str:
+    """In at most four characters: `950`, `9.5k`, `49k`, `490k`, `1.2M`."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if value >= size:
+            scaled = value / size
+            return f"{scaled:.1f}{letter}" if scaled < 9.95 else f"{scaled:.0f}{letter}"
+    return str(value)
+
+
 def count(value: int, one: str, many: str = "") -> str:
     """`1 ticket`, `2 tickets`."""
     return f"{value:,} {one if value == 1 else many or one + 's'}"
