@@ -12,7 +12,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from tests.local_cloud.cloud import LocalCloud
-from tests.operator.night_report.page import page
+from tests.operator.night_report import page as night_page
 from tests.operator.night_report.record import read
 from tests.operator.stack import Stack, Unusable
 
@@ -81,7 +81,7 @@ def keep_report(
         record = read(Stack(stack, outputs, {}, dynamodb, states), None)
     except Unusable:
         return False
-    (directory / REPORT).write_text(page(record, note), encoding="utf-8")
+    (directory / REPORT).write_text(night_page.page(record, note), encoding="utf-8")
     return True
 
 

@@ -94,13 +94,17 @@ def explained() -> Iterator[None]:
             "AWS_PROFILE."
         ) from None
     except NoRegionError:
-        raise Unusable("No AWS region is chosen: set AWS_REGION, as in AWS_REGION=eu-west-1.") from None
+        raise Unusable(
+            "No AWS region is chosen: set AWS_REGION, as in AWS_REGION=eu-west-1."
+        ) from None
     except (ProfileNotFound, EndpointConnectionError) as error:
         raise Unusable(f"{error}") from None
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code.startswith(_EXPIRED):
-            raise Unusable(f"AWS does not accept these credentials ({code}): log in again.") from None
+            raise Unusable(
+                f"AWS does not accept these credentials ({code}): log in again."
+            ) from None
         raise Unusable(f"AWS refused {error.operation_name}: {code}.") from None
     except BotoCoreError as error:
         raise Unusable(f"AWS could not be asked: {error}") from None

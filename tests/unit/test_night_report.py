@@ -298,9 +298,12 @@ def long_night(batches: int = 50) -> Record:
         life = timedelta(minutes=35 + 7 * (n % 9))
         plain = batch(n, round=number, requests=10_000, intent_at=sent, created_at=sent,
                       ended_at=sent + life, closed_at=sent + life + 4 * MINUTE,
-                      tally=Tally(9_990, requeued=6, failed=4, expired=n % 17 == 0 and 6))  # fmt: skip
+                      tally=Tally(9_990, requeued=6, failed=4, usage=Usage(2_700_000, 50_000),
+                                  expired=6 * (n % 17 == 0)), cost=Decimal("1.475"))  # fmt: skip
         made.append(plain)
-    made[7] = batch(8, "void", round=1, requests=10_000, refusal=REFUSED, intent_at=made[7].intent_at)
+    made[7] = batch(
+        8, "void", round=1, requests=10_000, refusal=REFUSED, intent_at=made[7].intent_at
+    )
     failed = tuple(given_up(f"TM-{n}", f"{'refusal' if n % 3 else 'max_tokens'}: No answer.")
                    for n in range(196))  # fmt: skip
     return record(*made, failed=failed)

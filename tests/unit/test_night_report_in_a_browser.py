@@ -17,7 +17,8 @@ import pytest
 from tests.operator.night_report.page import page
 from tests.unit.test_night_report import batch, hostile_night, long_night, partial, record
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 SCREENSHOTS = Path(__file__).parents[2] / ".build" / "night-report"
 LAPTOP, PHONE = 1280, 390
 SECONDS = 60
@@ -29,7 +30,8 @@ HARNESS = """<!doctype html><body style="margin:0"><style>iframe{{border:0;displ
 const outside = (frame) => [...frame.contentDocument.querySelectorAll("body *")].filter((e) => {{
   const box = e.getBoundingClientRect(), style = frame.contentWindow.getComputedStyle(e);
   if (e.closest(".scroll") || !box.width || style.visibility == "hidden") return false;
-  const cut = e.clientWidth && e.scrollWidth > e.clientWidth + 1 && style.textOverflow != "ellipsis";
+  const wide = e.clientWidth && e.scrollWidth > e.clientWidth + 1;
+  const cut = wide && style.textOverflow != "ellipsis";
   return cut || box.right > frame.width * 1 + 0.5 || box.left < -0.5;
 }}).map((e) => `${{e.tagName}}.${{e.className}} ${{e.textContent.trim().slice(0, 40)}}`);
 onload = () => {{

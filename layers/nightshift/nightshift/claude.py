@@ -63,13 +63,13 @@ class ProviderBatch:
     batch_id: str
     created_at: datetime
     ended: bool
-    ended_at: datetime | None
     archived: bool
     succeeded: int
     errored: int
     canceled: int
     expired: int
     total: int
+    ended_at: datetime | None = None
 
 
 @dataclass
@@ -246,13 +246,13 @@ def _described(batch: MessageBatch) -> ProviderBatch:
         batch.id,
         batch.created_at,
         batch.processing_status == "ended",
-        batch.ended_at,
         batch.archived_at is not None,
         counts.succeeded,
         counts.errored,
         counts.canceled,
         counts.expired,
         counts.succeeded + counts.errored + counts.canceled + counts.expired + counts.processing,
+        batch.ended_at,
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes the example nights: `python -m tests.operator.example_nights [--out DIRECTORY] [NAME ...]`.
+"""Writes the example nights: `python -m tests.operator.example_nights [--out DIR] [NAME ...]`.
 
 For each, `report.html` and the items of both tables as they are in DynamoDB, `tables.json`.
 """
@@ -14,7 +14,9 @@ from tests.operator.night_report.record import read
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="example-nights", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NIGHTS)}; default: all")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(NIGHTS)}; default: all"
+    )
     parser.add_argument("--out", type=Path, default=Path(".build/example-nights"))
     options = parser.parse_args()
     if unknown := set(options.names) - NIGHTS.keys():

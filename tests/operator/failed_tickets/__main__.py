@@ -1,4 +1,4 @@
-"""The failed tickets of a stack: `python -m tests.operator.failed_tickets {list,retry} --stack NAME`.
+"""Failed tickets: `python -m tests.operator.failed_tickets {list,retry} --stack NAME`.
 
 Exit codes: 0 done, 1 the person said no, 2 it cannot be done, 130 stopped.
 """

@@ -47,7 +47,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         prog="night-report", description="A run of a deployed stack as one HTML page."
     )
     parser.add_argument("--stack", required=True, help="the name of the deployed stack")
-    parser.add_argument("--run", metavar="RUN_ID", help="the run, such as 2026-11-22; default: the last")
+    parser.add_argument(
+        "--run", metavar="RUN_ID", help="the run, such as 2026-11-22; default: the last"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help=f"default: in {DIRECTORY}/")
     return parser.parse_args(arguments)
 

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from nightshift.errors import PriceUnknown
-from nightshift.money import realtime_cost
+from nightshift.money import BATCH_FACTOR
 from nightshift.records import REFUSED, Batch, Tally
 from tests.operator.night_report.record import Record
 
@@ -68,8 +67,12 @@ class Facts:
     def balanced(self) -> bool:
         return self.submitted == self.tally.accounted
 
+    # Money, in USD: as reported, which counts more than batches, or summed up where it is not yet.
+
     @property
     def cost(self) -> float:
+        if self.record.report and self.record.report.cost_usd is not None:
+            return self.record.report.cost_usd
         return float(sum((batch.cost for batch in self.closed), Decimal(0)))
 
     @property
@@ -79,11 +82,9 @@ class Facts:
 
     @property
     def realtime(self) -> float:
-        try:
-            costs = (realtime_cost(b.tally.usage, b.model) for b in self.closed)
-            return float(sum(costs, Decimal(0)))
-        except PriceUnknown:  # of a version that knew it
-            return 2 * self.cost
+        if self.record.report and self.record.report.realtime_cost_usd is not None:
+            return self.record.report.realtime_cost_usd
+        return self.cost / float(BATCH_FACTOR)
 
     @property
     def input_tokens(self) -> int:

@@ -18,6 +18,7 @@ from tests.operator.night_report.verdict import verdict
 
 IDS_A_REASON = 24
 NIGHTS_SHOWN = 14
+NOTHING = "\N{EN DASH}"
 LONGEST_ID = 48
 
 
@@ -90,7 +91,7 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         day=words.day_of(record.night.run_id),
         note=note,
         count=words.count,
-        clock=lambda moment: words.clock_on(moment, facts.start.date()) if moment else "–",
+        clock=lambda moment: words.clock_on(moment, facts.start.date()) if moment else NOTHING,
         duration=words.duration,
         made_at=now or datetime.now(UTC),
     )

@@ -32,7 +32,8 @@ class Report(BaseModel):
     submitted: int = 0
     classified: int = 0
     failed: int = 0
-    cost_usd: float = 0
+    cost_usd: float | None = None
+    realtime_cost_usd: float | None = None
     duration_seconds: int = 0
     reported_at: datetime | None = None
     categories: dict[str, int] = {}

@@ -161,7 +161,7 @@ def _void(refusal: str, batches: list[Batch], axis: _Axis) -> Row:
         hint=f"{when}: {why}",
         tone="bad" if refusal == REJECTED else "attention",
         points=tuple(axis.place(batch.intent_at) for batch in batches),
-        note=why if len(batches) == 1 else f"{len(batches)} × {why}",
+        note=why if len(batches) == 1 else f"{why} {len(batches)} times",
     )
 
 
