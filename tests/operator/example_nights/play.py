@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from itertools import islice
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -32,10 +33,10 @@ OUTPUTS = {
     "ApiKeySecretArn": f"arn:aws:secretsmanager:{ACCOUNT}:secret:ApiKeySecret-2hYw0pVt",
     "DashboardUrl": "https://eu-west-1.console.aws.amazon.com/cloudwatch/home#dashboards/dashboard",
 }
+REQUESTS_A_BATCH = 120
 SMALL_STACK = SETTINGS.model_copy(
     update={
-        "max_requests_per_batch": 120, "max_attempts": 3, "poll_seconds": 60,
-        "api_key_secret": OUTPUTS["ApiKeySecretArn"],
+        "max_attempts": 3, "poll_seconds": 60, "api_key_secret": OUTPUTS["ApiKeySecretArn"],
     }
 )  # fmt: skip
 # Only so that the calls come one after another and no thread waits for a slow disk.
@@ -56,11 +57,13 @@ class Script:
     tickets: int = 480
     input: Mapping[str, Any] = field(default_factory=dict)
     trouble: Trouble = lambda operation, seconds: 0
-    minutes: float = 24.0
+    minutes: float = 12.0
     expiring: int = 0
     """Which batch, counting from 1, Claude does not finish within its 24 hours."""
-    unreadable: int = 3
+    stubborn: int = 1
     """So many tickets never get an answer that is a category."""
+    slow: int = 3
+    """So many get one only at the second asking."""
 
 
 @dataclass
@@ -122,33 +125,38 @@ def theatre() -> Iterator[Workshop]:
         yield ours
 
 
-def play(ours: Workshop, nights: Iterable[tuple[datetime, Script]]) -> Example:
+def play(ours: Workshop, nights: Iterable[tuple[datetime, Script]], scale: float = 1.0) -> Example:
     """Play nights one after another in a new stack; the example is the last one.
 
+    With a `scale` of 0.5 there are half as many tickets, in batches half as large.
     Raises AssertionError if one does not end.
     """
-    previous: Theatre | None = None
-    texts = sample.tickets()
+    size = {"max_requests_per_batch": int(REQUESTS_A_BATCH * scale)}
+    settings = SMALL_STACK.model_copy(update=size)
+    ours.world = world = Theatre(ours, {}, Life(cancel_seconds=1), [], settings=settings)
+    texts = iter(_sample())
     for start, script in nights:
-        world = Theatre(
-            ours, {}, Life(seconds=script.minutes * MINUTES, cancel_seconds=1), [], script=script,
-            settings=SMALL_STACK, now=start.timestamp(), dawn=start.timestamp(),
-        ) if previous is None else _next_night(previous, start, script)  # fmt: skip
-        ours.world = previous = world
-        tickets = list(islice(texts, script.tickets))
+        world.script, world.created = script, 0
+        world.now = world.dawn = start.timestamp()
+        world.claude.life = replace(world.claude.life, seconds=script.minutes * MINUTES)
+        tickets = list(islice(texts, int(script.tickets * scale)))
         _put(ours, tickets)
         world.claude.rules = _rules(tickets, script)
-        _run(world, start, script)
-    assert previous is not None
-    stack = Stack(STACK_NAME, OUTPUTS, {"MaxCostUsd": "25"}, ours.plain_client, _States(previous))
+        _run(world, start, _budgeted(script, scale))
+    stack = Stack(STACK_NAME, OUTPUTS, {"MaxCostUsd": "25"}, ours.plain_client, _States(world))
     return Example(stack, start.date().isoformat(), script)
 
 
-def _next_night(world: Theatre, start: datetime, script: Script) -> Theatre:
-    world.script, world.created = script, 0
-    world.now = world.dawn = start.timestamp()
-    world.claude.life = replace(world.claude.life, seconds=script.minutes * MINUTES)
-    return world
+@cache
+def _sample() -> list[Item]:
+    return list(sample.tickets())
+
+
+def _budgeted(script: Script, scale: float) -> Script:
+    asked = dict(script.input)
+    if "max_cost_usd" in asked:
+        asked["max_cost_usd"] *= scale
+    return replace(script, input=asked)
 
 
 def _run(world: Theatre, start: datetime, script: Script) -> None:
@@ -198,7 +206,8 @@ def _put(ours: Workshop, tickets: list[Item]) -> None:
 def _rules(tickets: list[Item], script: Script) -> list[RowRule]:
     """Some texts never get a category for an answer, and a few only at the second asking."""
     texts = [t["subject"] for t in tickets if len(t.get("subject", "").strip()) > 30]
-    stubborn, slow = texts[: script.unreadable], texts[script.unreadable : script.unreadable + 4]
+    stubborn = texts[: script.stubborn]
+    slow = texts[script.stubborn : script.stubborn + script.slow]
     answer = {"type": "succeeded", "text": CHATTER}
     return [RowRule(answer, contains=text) for text in stubborn] + [
         RowRule(answer, contains=text, times=1) for text in slow
@@ -233,20 +242,23 @@ def _down_for_three_hours(operation: str, seconds: float) -> int:
     return 529 if 20 < seconds < 3 * HOURS + 20 else 0
 
 
-BEFORE = [(_evening(20), Script(minutes=31)), (_evening(21), Script(tickets=430, minutes=18))]
+BEFORE = [
+    (_evening(20), Script(minutes=8, stubborn=0, slow=0)),
+    (_evening(21), Script(tickets=430, minutes=11, stubborn=0, slow=0)),
+]
 LAST = _evening(22)
 NIGHTS: dict[str, Script] = {
     "all-well": Script(tickets=520),
-    "budget-bound": Script(tickets=400, input={"max_cost_usd": 0.045}, minutes=11),
+    "budget-bound": Script(tickets=400, input={"max_cost_usd": 0.045}, stubborn=0),
     "key-rejected": Script(tickets=410, trouble=_key_refused),
     "provider-down": Script(trouble=_down_for_three_hours),
-    "batch-expired": Script(tickets=440, expiring=3),
+    "batch-expired": Script(tickets=440, expiring=3, stubborn=0, slow=2),
 }
 
 
-def example(ours: Workshop, name: str) -> Example:
+def example(ours: Workshop, name: str, scale: float = 1.0) -> Example:
     """One of NIGHTS, after two quiet ones."""
-    return play(ours, [*BEFORE, (LAST, NIGHTS[name])])
+    return play(ours, [*BEFORE, (LAST, NIGHTS[name])], scale)
 
 
 def items(night: Example) -> dict[str, list[Item]]:
