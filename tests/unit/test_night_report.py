@@ -69,8 +69,9 @@ def failure(error: str, cause: str, after: timedelta = 30 * MINUTE) -> Failure:
     return Failure(error, cause, EXECUTION, TWO + after)
 
 
-def partial(reason: str, pending: int = 40) -> Report:
-    return Report(status="partial", reason=reason, pending=pending, reported_at=TWO + 30 * MINUTE)
+def partial(reason: str, pending: int = 40, **more: Any) -> Report:
+    at = TWO + 30 * MINUTE
+    return Report(status="partial", reason=reason, pending=pending, reported_at=at, **more)
 
 
 class Read(HTMLParser):
@@ -127,6 +128,16 @@ def test_a_good_night_is_seen_at_once_and_asks_for_nothing() -> None:
     ("changes", "said", "todo"),
     [
         ({"report": partial("budget")}, "Budget used up", "max_cost_usd"),
+        (
+            {"report": partial("budget", notices=("... Raise MaxMonthlyCostUsd, or wait.",))},
+            "Month's budget used up",
+            "Raise MaxMonthlyCostUsd",
+        ),
+        (
+            {"report": Report(status="complete", notices=("The model retires in a week.",))},
+            "Done, but look at this",
+            "The model retires",
+        ),
         ({"report": partial("rounds")}, "40 tickets still ask", "the next night tries again"),
         ({"report": partial("brand_new")}, "Stopped early: brand new", "start-execution"),
         ({"report": Report(status="canceled", reported_at=TWO)}, "Canceled", "the next night"),

@@ -249,7 +249,7 @@ BEFORE = [
 LAST = _evening(22)
 NIGHTS: dict[str, Script] = {
     "all-well": Script(tickets=520),
-    "budget-bound": Script(tickets=400, input={"max_cost_usd": 0.045}, stubborn=0),
+    "budget-bound": Script(tickets=400, input={"max_cost_usd": 0.045}, minutes=6, stubborn=0),
     "key-rejected": Script(tickets=410, trouble=_key_refused),
     "provider-down": Script(trouble=_down_for_three_hours),
     "batch-expired": Script(tickets=440, expiring=3, stubborn=0, slow=2),

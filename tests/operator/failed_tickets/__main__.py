@@ -105,7 +105,8 @@ def _set_back(stack: Stack, console: Console, reason: str | None, total: int) ->
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=total)
         done = retry(table, _chosen(stack, reason), lambda n: progress.advance(bar, n))
-    console.print(f" {done.pending:,} tickets ask for a category again.", style="green")
+    asks = "ticket asks" if done.pending == 1 else "tickets ask"
+    console.print(f" {done.pending:,} {asks} for a category again.", style="green")
     if done.changed:
         console.print(f" {done.changed:,} had changed meanwhile and were left as they are.")
     console.print(

@@ -7,7 +7,7 @@ from tests.operator.night_report.advice import Action, Verdict, pending, start, 
 from tests.operator.night_report.facts import Facts
 from tests.operator.night_report.words import count, number, usd
 
-ALL_WELL = "All well"
+ALL_WELL, NOTICED = "All well", "Done, but look at this"
 # From this share of a run's tickets on, those that were given up deserve a look.
 MANY_FAILED = 0.05
 LEAST_FAILED = 3
@@ -41,6 +41,9 @@ def partial(facts: Facts, reason: str) -> Verdict:
 
 
 def _budget(facts: Facts, title: str) -> Verdict:
+    notices = facts.record.report.notices if facts.record.report else ()
+    if any("MaxMonthlyCostUsd" in notice for notice in notices):
+        return _month(notices, title)
     enough = _enough(facts)
     more = f"To have the rest now, start with a larger budget for this run, such as {usd(enough)}:"
     asked = {"run_id": facts.record.night.run_id, "max_cost_usd": enough}
@@ -58,6 +61,11 @@ def _budget(facts: Facts, title: str) -> Verdict:
             Action("If it happens every night, deploy with a larger MaxCostUsd."),
         ),
     )
+
+
+def _month(notices: tuple[str, ...], title: str) -> Verdict:
+    """A larger budget for this run would not help."""
+    return Verdict("attention", "Month's budget used up", title, actions=(*map(Action, notices),))
 
 
 def _enough(facts: Facts) -> float:

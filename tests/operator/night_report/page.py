@@ -63,6 +63,7 @@ class OtherNight:
 def page(record: Record, note: str = "", now: datetime | None = None) -> str:
     """The page. `note` is said under the headline, such as who answered."""
     facts = Facts(record)
+    judged = verdict(facts)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -81,7 +82,8 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         stack=record.stack,
         report=record.report,
         night=record.night,
-        verdict=verdict(facts),
+        verdict=judged,
+        shown_as_actions=any(action.text in _notices(record) for action in judged.actions),
         timeline=timeline(facts),
         categories=list(_categories(facts)),
         reasons=list(_reasons(record.failed)),
@@ -107,6 +109,10 @@ def _visible(value: Any) -> Any:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+
+
+def _notices(record: Record) -> tuple[str, ...]:
+    return record.report.notices if record.report else ()
 
 
 def _took(facts: Facts) -> timedelta | None:

@@ -11,7 +11,7 @@ from tests.operator.night_report.words import count, number
 
 def verdict(facts: Facts) -> Verdict:
     """The gravest thing decides the tone; everything unusual is told."""
-    judged = _needing_somebody(facts) or _ended(facts)
+    judged = _needing_somebody(facts) or _noticed(facts, _ended(facts))
     trouble = facts.outages or facts.expired or facts.canceled or facts.late
     label = judged.label
     if trouble and label == ends.ALL_WELL:
@@ -32,6 +32,15 @@ def _needing_somebody(facts: Facts) -> Verdict | None:
     if record.report is not None and not facts.balanced:
         return _off_balance(facts)
     return None
+
+
+def _noticed(facts: Facts, judged: Verdict) -> Verdict:
+    """A good night may still have found something that a person must see to."""
+    notices = facts.record.report.notices if facts.record.report else ()
+    if judged.tone != "good" or not notices:
+        return judged
+    actions = (*judged.actions, *map(Action, notices))
+    return replace(judged, tone="attention", label=ends.NOTICED, actions=actions)
 
 
 def _ended(facts: Facts) -> Verdict:
