@@ -23,7 +23,7 @@ from unittest import mock
 
 import botocore.endpoint
 import httpx2
-import orjson
+import msgspec
 import yaml
 from ministack.services import dynamodb as ministack
 
@@ -225,7 +225,7 @@ class World:
             self._watch(self.claude.get(call.object_id))
             if self.stranger and not self.stranger.first:
                 self._stranger_creates(call.body, self.stranger)
-        content = orjson.dumps(reply.body) if reply.lines is None else b"".join(reply.lines)
+        content = msgspec.json.encode(reply.body) if reply.lines is None else b"".join(reply.lines)
         return httpx2.Response(200, headers=reply.headers, content=content)
 
     def _watch(self, created: Batch) -> None:
@@ -241,13 +241,13 @@ class World:
     def _stranger_creates(self, body: bytes, stranger: Stranger) -> None:
         if len(self.strangers) == stranger.times:
             return
-        requests = orjson.loads(body)["requests"]
+        requests = msgspec.json.decode(body)["requests"]
         for number, request in enumerate(requests):
             name = custom_id.CustomId("StrAngEr", number, "12345678", "i", f"theirs-{number}")
             request["custom_id"] = str(name)
             request["params"]["messages"] = [{"role": "user", "content": "somebody else's"}]
         life = {"seconds": stranger.seconds, "list_lag_seconds": 0.0}
-        batch = self.claude.create(orjson.dumps({"requests": requests}), "2023-06-01", life)
+        batch = self.claude.create(msgspec.json.encode({"requests": requests}), "2023-06-01", life)
         self.strangers.add(batch.id)
         if stranger.deletes:
             self.later(stranger.seconds * 1.2, lambda: self.claude.delete(batch.id))
@@ -260,7 +260,7 @@ class World:
             "UpdateExpression": update,
             "ExpressionAttributeValues": values,
         }
-        status, _, answer = self.workshop.engine("UpdateItem", orjson.dumps(body))
+        status, _, answer = self.workshop.engine("UpdateItem", msgspec.json.encode(body))
         assert status == 200, answer
 
     @contextmanager
@@ -318,8 +318,8 @@ class Workshop:
 
     def make_tables(self) -> None:
         for name, definition in self._tables.items():
-            self.engine("DeleteTable", orjson.dumps({"TableName": name}))
-            status, _, body = self.engine("CreateTable", orjson.dumps(definition))
+            self.engine("DeleteTable", msgspec.json.encode({"TableName": name}))
+            status, _, body = self.engine("CreateTable", msgspec.json.encode(definition))
             assert status == 200, body
 
     def engine(self, operation: str, body: bytes) -> tuple[int, dict[str, str], bytes]:

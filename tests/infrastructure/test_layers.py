@@ -184,7 +184,7 @@ def test_native_modules_of_both_architectures_lie_side_by_side(built: Path, plat
 
     modules = {str(path).partition(".cpython-313-")[0] for path in native}
     assert {str(path).partition(".cpython-313-")[0] for path in of_platform} == modules
-    assert {Path(module).name for module in modules} >= {"orjson", "_regex", "jiter"}
+    assert {Path(module).name for module in modules} >= {"_core", "_regex", "jiter"}
     for path, header in headers.items():
         assert header[:4] == b"\x7fELF", path.name
         assert struct.unpack_from("<H", header, 18)[0] == MACHINES[platform], path.name

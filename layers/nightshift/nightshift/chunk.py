@@ -8,7 +8,7 @@ from typing import IO
 
 from nightshift import custom_id
 from nightshift.custom_id import HASH, CustomId
-from nightshift.money import Usage, batch_cost
+from nightshift.money import Bound
 from nightshift.task import Form, Task
 from nightshift.tickets import PENDING, Ticket
 
@@ -72,7 +72,7 @@ class Builder:
 
     task: Task
     form: Form
-    model: str
+    bound: Bound
     on_empty: Callable[[Ticket], None]
 
     def build(self, tickets: Iterable[tuple[str, Ticket | None]], room: Room) -> Chunk:
@@ -104,8 +104,7 @@ class Builder:
         form, name = custom_id.name_ticket(ticket.ticket_id)
         request_id = CustomId(chunk.token, chunk.requests, custom_id.digest(message), form, name)
         line = self.form.line(str(request_id), message)
-        most = Usage(self.form.most_input_tokens(message), self.form.max_tokens)
-        bound = batch_cost(most, self.model)
+        bound = self.bound.of(self.form.most_input_tokens(message))
         if chunk.bound + bound > room.usd:
             return "budget"
         if chunk.body.size + len(line) + len(_CLOSING) + 1 > room.bytes:

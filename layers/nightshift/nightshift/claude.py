@@ -257,10 +257,10 @@ def _described(batch: MessageBatch) -> ProviderBatch:
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Split on line feeds alone: text may hold U+2028 and its like. Blank lines are nothing."""
+    """Split on line feeds alone: text may hold U+2028 and its like. Empty lines are nothing."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
-        yield from filter(None, map(bytes.strip, lines))
-    if rest.strip():
+        yield from filter(None, lines)
+    if rest:
         yield rest

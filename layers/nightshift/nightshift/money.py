@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self
 
+from msgspec import Struct
+
 from nightshift.errors import PriceUnknown
 
 PER_MILLION = Decimal(1_000_000)
@@ -15,8 +17,7 @@ BATCH_FACTOR = Decimal("0.5")
 _DATE_SUFFIX = re.compile(r"-20\d{6}$")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Tokens of one or many answers, as their `usage` says."""
 
     input_tokens: int = 0
@@ -103,3 +104,20 @@ def realtime_cost(usage: Usage, model: str) -> Decimal:
 def batch_cost(usage: Usage, model: str) -> Decimal:
     """USD for the tokens of a batch: half of everything (2026-09-26)."""
     return realtime_cost(usage, model) * BATCH_FACTOR
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The most that one request of a batch can cost, in USD: its input, and the longest answer."""
+
+    input_token: Decimal
+    answer: Decimal
+
+    def of(self, input_tokens: int) -> Decimal:
+        """For a request of at most so many input tokens."""
+        return input_tokens * self.input_token + self.answer
+
+
+def bound_for(model: str, max_tokens: int) -> Bound:
+    """The bound of a model's requests, priced once for many of them."""
+    return Bound(batch_cost(Usage(1, 0), model), batch_cost(Usage(0, max_tokens), model))

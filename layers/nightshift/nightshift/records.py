@@ -6,6 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Self
 
+from msgspec.structs import asdict
+
 from nightshift.money import NOTHING, Usage
 
 type State = Literal["creating", "open", "closed", "void"]
@@ -45,7 +47,7 @@ class Tally:
 
     def as_item(self) -> dict[str, Any]:
         counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "usage"}
-        return {**counts, "usage": {f.name: getattr(self.usage, f.name) for f in fields(Usage)}}
+        return {**counts, "usage": asdict(self.usage)}
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:

@@ -1,20 +1,24 @@
-"""One line of a batch's results: what it says, without believing more than that. Pure."""
+"""One line of a batch's results: what it says, without believing more than that. Pure.
 
-from dataclasses import dataclass
-from typing import Any, Literal
+The private types are the provider's documents, down to what Nightshift reads of them. Decoding
+checks them: a line of another shape is no result (platform.claude.com, batch processing,
+2026-09-26; SDK 2.12.0 types, 2026-11).
+"""
 
-import orjson
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
 
 from nightshift import custom_id
 from nightshift.custom_id import CustomId
 from nightshift.money import NOTHING, Usage
 
 Kind = Literal["succeeded", "errored", "canceled", "expired"]
-KINDS: tuple[Kind, ...] = ("succeeded", "errored", "canceled", "expired")
+type _Count = Annotated[int, Meta(ge=0)]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A result. `error` is the provider's error type, `message` its words; empty where none."""
 
     custom_id: CustomId
@@ -27,71 +31,115 @@ class Line:
     usage: Usage = NOTHING
 
 
+class _Written(Struct):
+    ephemeral_1h_input_tokens: _Count | None = None
+
+
+class _Used(Struct):
+    input_tokens: _Count
+    output_tokens: _Count
+    cache_creation_input_tokens: _Count | None = None
+    cache_read_input_tokens: _Count | None = None
+    cache_creation: _Written | None = None
+
+
+class _Block(Struct):
+    type: str
+    text: str = ""
+
+
+class _Message(Struct):
+    model: str
+    content: list[_Block]
+    stop_reason: str | None
+    usage: _Used
+
+
+class _Error(Struct):
+    type: str
+    message: str | None = None
+
+
+class _ErrorDocument(Struct):
+    error: _Error
+
+
+# An unknown type must not pass for a known one: only these tags are read.
+class _Succeeded(Struct, tag_field="type", tag="succeeded"):
+    message: _Message
+
+
+class _Errored(Struct, tag_field="type", tag="errored"):
+    error: _ErrorDocument
+
+
+class _Canceled(Struct, tag_field="type", tag="canceled"):
+    pass
+
+
+class _Expired(Struct, tag_field="type", tag="expired"):
+    pass
+
+
+class _Named(Struct):
+    custom_id: str
+
+
+class _Document(_Named):
+    result: _Succeeded | _Errored | _Canceled | _Expired
+
+
+_decode_name = msgspec.json.Decoder(_Named).decode
+_decode = msgspec.json.Decoder(_Document).decode
+
+
 def name_of(raw: bytes) -> str | None:
     """The custom_id of a line, whoever wrote it; None for a line that cannot be read."""
     try:
-        return _string(orjson.loads(raw)["custom_id"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return _decode_name(raw).custom_id
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
 def read(raw: bytes) -> Line | None:
-    """Read one line; None for anything that is not a result of a request of ours.
-
-    Branches on the type strings only: an unknown type must not pass for a known one.
-    """
+    """Read one line; None for anything that is not a result of a request of ours."""
     try:
-        document = orjson.loads(raw)
-        name = custom_id.parse(document["custom_id"])
-        result = document["result"]
-        kind = result["type"]
-        if name is None or kind not in KINDS:
-            return None
-        if kind == "succeeded":
-            return _succeeded(name, result["message"])
-        if kind == "errored":
-            error = result["error"]["error"]
-            said = _string(error.get("message") or "")
-            return Line(name, "errored", error=_string(error["type"]), message=said)
-        return Line(name, kind)
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError):
+        document = _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+    name = custom_id.parse(document.custom_id)
+    if name is None:
+        return None
+    match document.result:
+        case _Succeeded(message=message):
+            return _succeeded(name, message)
+        case _Errored(error=document_):
+            error = document_.error
+            return Line(name, "errored", error=error.type, message=error.message or "")
+        case _Canceled():
+            return Line(name, "canceled")
+        case _Expired():
+            return Line(name, "expired")
 
 
-def _succeeded(name: CustomId, message: dict[str, Any]) -> Line:
-    texts = [_string(block["text"]) for block in message["content"] if block["type"] == "text"]
+def _succeeded(name: CustomId, message: _Message) -> Line:
     return Line(
         name,
         "succeeded",
-        answer="".join(texts),
-        stop_reason=_string(message["stop_reason"] or ""),
-        model=_string(message["model"]),
-        usage=_usage(message["usage"]),
+        "".join([block.text for block in message.content if block.type == "text"]),
+        message.stop_reason or "",
+        message.model,
+        usage=_usage(message.usage),
     )
 
 
-def _usage(usage: dict[str, Any]) -> Usage:
-    written = _number(usage.get("cache_creation_input_tokens"))
-    for_an_hour = _number((usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens"))
+def _usage(used: _Used) -> Usage:
+    written = used.cache_creation_input_tokens or 0
+    for_an_hour = (used.cache_creation and used.cache_creation.ephemeral_1h_input_tokens) or 0
     return Usage(
-        input_tokens=_number(usage["input_tokens"]),
-        output_tokens=_number(usage["output_tokens"]),
-        cache_write_5m=written - for_an_hour,
-        cache_write_1h=for_an_hour,
-        cache_read=_number(usage.get("cache_read_input_tokens")),
+        used.input_tokens,
+        used.output_tokens,
+        written - for_an_hour,
+        for_an_hour,
+        used.cache_read_input_tokens or 0,
     )
-
-
-def _string(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _number(value: object) -> int:
-    """A count of tokens; absent or null counts as none."""
-    if value is None:
-        return 0
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(value)
-    return value

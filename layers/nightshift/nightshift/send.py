@@ -8,6 +8,7 @@ from nightshift.claude import CREATE_TIMEOUT, KeyRefused, NotCreated, OutcomeUnk
 from nightshift.deployment import Deployment
 from nightshift.empties import Empties
 from nightshift.errors import ClaudeRejected, ClaudeUnavailable
+from nightshift.money import bound_for
 from nightshift.observability import logger
 from nightshift.records import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round
 
@@ -30,7 +31,9 @@ class Sender:
         """The chunk after what this round has sent. Keys of `blocked` batches are passed over."""
         stack = self.stack
         empties = Empties(stack.tickets, stack.ledger, self.night, self.execution)
-        builder = Builder(stack.task, stack.form, stack.settings.model, empties.add)
+        form = stack.form
+        bound = bound_for(stack.settings.model, form.max_tokens)
+        builder = Builder(stack.task, form, bound, empties.add)
         ids = stack.tickets.pending_ids(self._sent_up_to())
         free = (i for i in ids if not any(b.first <= i <= b.last for b in blocked))
         chunk = builder.build(stack.tickets.walk(free), room)

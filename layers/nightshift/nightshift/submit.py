@@ -11,6 +11,7 @@ from nightshift.adopt import resolve
 from nightshift.cancel import cancel
 from nightshift.chunk import Room
 from nightshift.deployment import Deployment
+from nightshift.errors import LedgerMismatch
 from nightshift.events import SubmitCall
 from nightshift.ledger import Stale
 from nightshift.lock import Lock
@@ -204,13 +205,23 @@ class _Turn:
         return {**step, "tell": ending.status != "nothing_to_do", "problem": problem}
 
     def _file(self, night: Night, ending: Ending, pending: int) -> dict[str, Any]:
-        """Keep a run's report; a run without open batches is finished."""
+        """Keep a run's report; a run without open batches is finished, even if its books are not.
+
+        The report is first: a run that is off the lock is never looked at again.
+        """
+        try:
+            flat = report.flat(night, ending, pending, self.call.started_at)
+            if ending.status != "nothing_to_do":
+                self.stack.ledger.save_report(night.run_id, flat)
+        except LedgerMismatch:
+            self._finish(night)
+            raise
+        self._finish(night)
+        return flat
+
+    def _finish(self, night: Night) -> None:
         if not night.in_state("open"):
             self.stack.lock.finish(self._me, night.run_id)
-        flat = report.flat(night, ending, pending, self.call.started_at)
-        if ending.status != "nothing_to_do":
-            self.stack.ledger.save_report(night.run_id, flat)
-        return flat
 
     def _ending(self, night: Night, reason: str) -> Ending:
         worked = any(report.worked(each, self._me) for each in self.nights)

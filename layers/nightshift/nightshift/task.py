@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
+import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from nightshift.errors import SettingsInvalid
@@ -15,6 +15,7 @@ from nightshift.money import alias
 from nightshift.text import cut, is_blank, plain
 
 TASK_FILE = Path(__file__).with_name("task.toml")
+_encode = msgspec.json.Encoder().encode
 _TAG_START = re.compile(r"<(?=\s*/?\s*[a-z])", re.IGNORECASE)
 # What a request costs beyond its own text: roles, separators. Generous on purpose.
 _FRAME_TOKENS = 64
@@ -84,7 +85,7 @@ class Form:
     def line(self, custom_id: str, message: str) -> bytes:
         """One element of a batch's `requests`, as JSON."""
         return b"".join(
-            (b'{"custom_id":', orjson.dumps(custom_id), self.head, orjson.dumps(message), self.tail)
+            (b'{"custom_id":', _encode(custom_id), self.head, _encode(message), self.tail)
         )
 
     def most_input_tokens(self, message: str) -> int:
@@ -106,7 +107,7 @@ def form_for(task: Task, model: str) -> Form:
         **task.models.get(alias(model), {}),
         "messages": [{"role": "user", "content": ""}],
     }
-    head, tail = orjson.dumps({"params": params})[1:].rsplit(b'""', 1)
+    head, tail = _encode({"params": params})[1:].rsplit(b'""', 1)
     fixed = len(params["system"].encode())
     return Form(b"," + head, tail, fixed, params["max_tokens"])
 
