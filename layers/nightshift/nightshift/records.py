@@ -1,5 +1,6 @@
 """What the record of runs says: a run's batches, its rounds, and what became of its requests."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -14,6 +15,7 @@ type State = Literal["creating", "open", "closed", "void"]
 
 # Why a batch is void: refused (try again later), too large, rejected for good, never seen.
 REFUSED, TOO_LARGE, REJECTED, UNSEEN = "refused", "too_large", "rejected", "unseen"
+_NESTED = frozenset({"usage", "categories", "failures"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Tally:
 
     `left` counts tickets that still ask for a category; `rejected` the requests that failed for
     the account's sake; the four kinds are the provider's own words, to compare with its counts.
+    `categories` counts the classified by category, `failures` the failed by why they were given up.
     """
 
     classified: int = 0
@@ -35,6 +38,8 @@ class Tally:
     canceled: int = 0
     expired: int = 0
     usage: Usage = NOTHING
+    categories: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: Self) -> Self:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
@@ -46,13 +51,23 @@ class Tally:
         return self.classified + self.superseded + self.requeued + self.failed
 
     def as_item(self) -> dict[str, Any]:
-        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "usage"}
-        return {**counts, "usage": asdict(self.usage)}
+        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NESTED}
+        return {
+            **counts,
+            "usage": asdict(self.usage),
+            "categories": dict(self.categories),
+            "failures": dict(self.failures),
+        }
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        counts = {name: int(value) for name, value in item.items() if name != "usage"}
-        return cls(**counts, usage=Usage(**{n: int(v) for n, v in item["usage"].items()}))
+        counts = {name: int(value) for name, value in item.items() if name not in _NESTED}
+        return cls(
+            **counts,
+            usage=usage_from(item["usage"]),
+            categories=_whole(item.get("categories", {})),
+            failures=_whole(item.get("failures", {})),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +137,52 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """One request that tried a task version in real time. `bound` and `cost` are USD.
+
+    `asked`: it was sent, or is about to be, and what it costs is unknown: it counts at its bound.
+    `answered`: it counts at its cost. `refused`: it cost nothing. `notice` is for people.
+    """
+
+    run_id: str
+    record: str
+    state: Literal["asked", "answered", "refused"]
+    execution: str
+    model: str
+    bound: Decimal
+    asked_at: datetime
+    cost: Decimal = Decimal(0)
+    usage: Usage = NOTHING
+    notice: str = ""
+
+    @property
+    def key(self) -> dict[str, str]:
+        return {"run_id": self.run_id, "record": self.record}
+
+    @property
+    def counted(self) -> Decimal:
+        """What a budget must reckon with."""
+        return self.bound if self.state == "asked" else self.cost
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in item.items() if name in known}
+        values["asked_at"] = datetime.fromisoformat(values["asked_at"])
+        values["usage"] = usage_from(values.get("usage", {}))
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A task for a model that Claude has answered once. `fixed_tokens` are those of the constant
+    part of its requests, None where they could not be counted."""
+
+    name: str
+    fixed_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """One walk through the index; `walked` once it has reached the end."""
 
@@ -139,6 +200,9 @@ class Night:
     rounds: tuple[Round, ...] = ()
     empties: tuple[tuple[str, int], ...] = field(default=())
     """Executions and how many tickets without text each gave up in one transaction."""
+    canaries: tuple[Canary, ...] = ()
+    model_notices: Mapping[str, str] = field(default_factory=dict)
+    """What each execution that looked at the model's lifecycle found; empty where all is well."""
 
     def in_state(self, *states: State) -> list[Batch]:
         return [batch for batch in self.batches if batch.state in states]
@@ -150,3 +214,11 @@ class Night:
             for batch in self.batches
             if (batch.state == "open" or batch.undeleted) and batch.aside_by != execution
         ]
+
+
+def usage_from(item: Mapping[str, Any]) -> Usage:
+    return Usage(**{name: int(value) for name, value in item.items()})
+
+
+def _whole(counts: Mapping[str, Any]) -> Counter[str]:
+    return Counter({name: int(count) for name, count in counts.items()})

@@ -5,10 +5,17 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from nightshift.errors import SettingsInvalid
 from nightshift.money import CACHEABLE_FROM, alias
@@ -39,6 +46,15 @@ def _fillable(message: str) -> str:
     return message
 
 
+class Example(BaseModel):
+    """A ticket that nobody wrote, to try the task with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str
+    body: str
+
+
 class Task(BaseModel):
     """What the task file says, checked."""
 
@@ -50,7 +66,19 @@ class Task(BaseModel):
     message: Annotated[str, AfterValidator(_fillable)]
     subject_characters: int = Field(ge=1)
     body_characters: int = Field(ge=1)
+    example: Example
     models: dict[str, dict[str, Any]] = {}
+
+    @model_validator(mode="after")
+    def _example_says_something(self) -> Self:
+        if self.message_for(self.example.subject, self.example.body) is None:
+            raise ValueError("example: has no text in subject or body")
+        return self
+
+    @property
+    def example_message(self) -> str:
+        """The user message of the example."""
+        return str(self.message_for(self.example.subject, self.example.body))
 
     def message_for(self, subject: str, body: str) -> str | None:
         """The user message of a ticket, or None where a reader would see no text at all."""

@@ -1,0 +1,143 @@
+"""The canary: before the first paid batch of a task version, one request in real time.
+
+A batch is accepted with any `params` and fails line by line hours later (Message Batches API,
+2026-09). So the very object that its lines will carry is tried first, on the task's own example.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from hashlib import blake2b
+
+import msgspec
+
+from nightshift import custom_id, results
+from nightshift.claude import NotCreated, OutcomeUnknown, TooLarge
+from nightshift.custom_id import AS_IS, CustomId
+from nightshift.deployment import Deployment
+from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
+from nightshift.money import Usage, realtime_cost
+from nightshift.observability import count_cost, logger
+from nightshift.records import Canary, Night, Version
+from nightshift.refusal import backoff, seconds_to_wait
+from nightshift.results import Line
+from nightshift.task import Form, Task, form_for
+
+
+def version_name(task: Task, model: str) -> str:
+    """A digest of all that is the same for every ticket: prompt, categories, model, settings."""
+    form = form_for(task, model)
+    same = msgspec.json.encode([task.message, task.categories])
+    return blake2b(b"\n".join((form.head, form.tail, same)), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One canary of this execution."""
+
+    stack: Deployment
+    night: Night
+    execution: str
+
+    @cached_property
+    def version(self) -> Version:
+        """This task version; its constant part is counted by Claude, for nothing."""
+        task, model = self.stack.task, self.stack.settings.model
+        name = version_name(task, model)
+        try:
+            return Version(name, self.stack.claude.count_tokens(form_for(task, model).params(".")))
+        except (BatchNotFound, ClaudeRejected, ClaudeUnavailable) as error:
+            # The canary itself will say what is wrong, if it is.
+            logger.warning("the task's tokens were not counted", why=type(error).__name__)
+            return Version(name)
+
+    @cached_property
+    def form(self) -> Form:
+        settings = self.stack.settings
+        return form_for(self.stack.task, settings.model, self.version.fixed_tokens)
+
+    @property
+    def bound(self) -> Decimal:
+        """USD that it cannot exceed."""
+        most = self.form.most_input_tokens(self._message)
+        tokens = Usage(0, 0, cache_write_1h=most) if self.form.caches else Usage(most)
+        tokens += Usage(0, self.form.max_tokens)
+        return realtime_cost(tokens, self.stack.settings.model)
+
+    def ask(self) -> float:
+        """Ask once. Returns seconds to wait until something else may be tried, 0 for none.
+
+        Raises:
+            Stale: this execution may not pay (any more).
+            ApiKeyMissing, ClaudeUnavailable: as for a batch.
+            ClaudeRejected: every line of a batch would be refused so.
+        """
+        stack = self.stack
+        stack.claude.key(False)  # no intent before there is a key to send it with
+        canary = self._intent()
+        stack.ledger.intend_canary(canary)
+        try:
+            line = self._read(stack.claude.ask(self.form.params(self._message)))
+        except OutcomeUnknown as unknown:
+            logger.warning("canary: outcome unknown", record=canary.record, why=str(unknown))
+            failures = self._failures_in_a_row() + 1
+            return backoff("The canary was not answered", failures, stack.settings.poll_seconds)
+        except NotCreated as no:
+            stack.ledger.refuse_canary(canary)
+            if isinstance(no, TooLarge):
+                raise ClaudeRejected("Claude finds the task's own example too large.") from no
+            return seconds_to_wait(no, self._failures_in_a_row() + 1, stack)
+        except ClaudeRejected:
+            stack.ledger.refuse_canary(canary)
+            raise
+        self._keep(canary, line)
+        return 0
+
+    @property
+    def _message(self) -> str:
+        return self.stack.task.example_message
+
+    def _intent(self) -> Canary:
+        return Canary(
+            run_id=self.night.run_id,
+            record=f"canary#{len(self.night.canaries) + 1:04}",
+            state="asked",
+            execution=self.execution,
+            model=self.stack.settings.model,
+            bound=self.bound,
+            asked_at=datetime.now(UTC),
+        )
+
+    def _read(self, message: object) -> Line:
+        """The answer, read exactly as the line of a batch would be."""
+        name = CustomId(custom_id.new_token(), 0, custom_id.digest(self._message), AS_IS, "canary")
+        result = {"type": "succeeded", "message": message}
+        line = results.read(msgspec.json.encode({"custom_id": str(name), "result": result}))
+        if line is None:
+            raise OutcomeUnknown("its answer cannot be read")
+        return line
+
+    def _keep(self, canary: Canary, line: Line) -> None:
+        cost = realtime_cost(line.usage, canary.model)
+        answered = replace(canary, cost=cost, usage=line.usage, notice=self._notice(line))
+        self.stack.ledger.answer_canary(answered, self.version)
+        count_cost(cost)
+        logger.info("canary answered", record=canary.record, cost_usd=float(cost))
+
+    def _notice(self, line: Line) -> str:
+        ended = line.stop_reason == "end_turn"
+        if ended and self.stack.task.category_in(line.answer) is not None:
+            return ""
+        return (
+            f"Claude's answer to the task's own example is no category (stop_reason "
+            f"{line.stop_reason}). Look at the task file and at the model before the next night."
+        )
+
+    def _failures_in_a_row(self) -> int:
+        count = 0
+        for canary in reversed(self.night.canaries):
+            if canary.state == "answered":
+                break
+            count += 1
+        return count
