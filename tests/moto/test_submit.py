@@ -277,7 +277,8 @@ def test_a_model_without_a_price_is_refused(scene: Scene) -> None:
     assert scene.claude.control.requests() == []
 
 
-def test_a_dry_run_writes_nothing_sends_nothing_and_takes_no_lock(scene: Scene) -> None:
+def test_a_dry_run_writes_nothing_sends_nothing_and_takes_no_lock(new_scene: Scene) -> None:
+    scene = new_scene
     scene.configure(MAX_REQUESTS_PER_BATCH=2)
     scene.put("A", "B", "C")
     scene.put("D", subject=" ")

@@ -17,6 +17,7 @@ from nightshift.claude import NotCreated, OutcomeUnknown, TooLarge
 from nightshift.custom_id import AS_IS, CustomId
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
+from nightshift.ledger import Stale, month_of
 from nightshift.money import Usage, realtime_cost
 from nightshift.observability import count_cost, logger
 from nightshift.records import Canary, Night, Version
@@ -34,11 +35,12 @@ def version_name(task: Task, model: str) -> str:
 
 @dataclass(frozen=True)
 class Trial:
-    """One canary of this execution."""
+    """One canary of this execution, within what `month` may still cost."""
 
     stack: Deployment
     night: Night
     execution: str
+    month: str
 
     @cached_property
     def version(self) -> Version:
@@ -76,6 +78,8 @@ class Trial:
         stack = self.stack
         stack.claude.key(False)  # no intent before there is a key to send it with
         canary = self._intent()
+        if month_of(canary.asked_at) != self.month:
+            raise Stale("a new month has begun, with a budget of its own")
         stack.ledger.intend_canary(canary)
         try:
             line = self._read(stack.claude.ask(self.form.params(self._message)))

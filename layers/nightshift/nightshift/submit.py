@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from nightshift import budget, canary, estimate, lifecycle, message, report
@@ -169,7 +168,7 @@ class _Turn:
         chunk = sender.build(room, set_aside)
         with closing(chunk.body):
             if chunk.requests:
-                first = self._before_paying(night, left.usd)
+                first = self._before_paying(night, left)
                 if first is not None:
                     return first
                 wait = sender.create(chunk)
@@ -180,16 +179,17 @@ class _Turn:
             self.stack.ledger.end_walk(night.run_id, round_.number)
         return _again(night.run_id)
 
-    def _before_paying(self, night: Night, usd: Decimal) -> Step | None:
+    def _before_paying(self, night: Night, left: Left) -> Step | None:
         """Once an execution, how long the model lives; once a task version, its canary."""
         try:
             if self._me not in night.model_notices:
                 notice = lifecycle.look(self.stack)
                 self.stack.ledger.note_model(night.run_id, self._me, notice)
+                night = replace(night, model_notices={**night.model_notices, self._me: notice})
             if self.version is not None:
                 return None
-            trial = Trial(self.stack, night, self._me)
-            if trial.bound > usd:
+            trial = Trial(self.stack, night, self._me, left.month)
+            if trial.bound > left.usd:
                 return self._wait_or_report(night, "budget", more=True)
             wait = trial.ask()
         except ClaudeRejected:
