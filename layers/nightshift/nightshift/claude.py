@@ -114,8 +114,8 @@ class Claude:
         )
         return _described(batch)
 
-    def ask(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Send one request in real time, once; returns the message, as a result would hold it.
+    def ask(self, params: Mapping[str, Any]) -> bytes:
+        """Send one request in real time, once; returns the message as JSON, as a result holds it.
 
         Raises:
             NotCreated: certainly no answer; try again later (see its kinds).
@@ -123,10 +123,10 @@ class Claude:
             OutcomeUnknown: it may have been answered, and paid for.
         """
         body = dict(params)
-        answer = self._pay(lambda client: client.post("/v1/messages", cast_to=object, body=body))
-        if not isinstance(answer, dict):
-            raise OutcomeUnknown("what answered is not the API")
-        return answer
+        answer = self._pay(
+            lambda client: client.post("/v1/messages", cast_to=httpx2.Response, body=body)
+        )
+        return answer.content
 
     def model(self, name: str) -> Model | None:
         """What the Models API says of a model; None for one that it does not know.
