@@ -12,7 +12,8 @@ import orjson
 from nightshift import report
 from nightshift.aws import from_item
 from nightshift.ledger import Ledger
-from nightshift.money import NOTHING, Usage, batch_cost, realtime_cost
+from nightshift.money import NOTHING, Usage
+from nightshift.prices import published
 from nightshift.records import Night
 from nightshift.report import Ending
 from tests.crash_proof.world import DAWN, SETTINGS, World
@@ -112,8 +113,9 @@ def _money(world: World) -> Iterator[str]:
     answered = canaries["answered"]
     if not answered <= len(asked) <= answered + canaries["asked"]:
         yield f"{len(asked)} canaries were answered, but the books say {dict(canaries)}"
-    in_batches = batch_cost(sum(map(_usage, _ours(world)), NOTHING), SETTINGS.model)
-    canary = realtime_cost(_usage(asked[0]), SETTINGS.model)
+    price = published().of(SETTINGS.model)
+    in_batches = price.batch_cost(sum(map(_usage, _ours(world)), NOTHING))
+    canary = price.realtime_cost(_usage(asked[0]))
     billed = float(in_batches + answered * canary)
     cost = sum(report.flat(night, Ending("complete"), 0, _START)["cost_usd"] for night in nights)
     if not isclose(cost, billed, rel_tol=1e-9):

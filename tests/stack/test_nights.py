@@ -227,12 +227,13 @@ def test_a_dry_run_changes_nothing(stack: Stack) -> None:
 
     output = stack.run(dry_run=True).output
 
-    assert output.keys() == KEYS | {"estimated_cost_usd"}
+    assert output.keys() == KEYS | {"estimated_cost_usd", "estimate_method"}
     assert (output["status"], output["batches"], output["pending"]) == ("dry_run", 2, 7)
     assert output["estimated_cost_usd"] > 0
+    assert output["estimate_method"].startswith("input: 7 tickets counted by Claude")
     assert stack.tickets() == before
     assert stack.records("") == []
-    assert stack.calls() == []
+    assert {call["operation"] for call in stack.calls()} == {"count_tokens"}
     assert stack.told() == []
 
 

@@ -168,13 +168,14 @@ def test_any_object_is_taken_or_refused_in_our_own_words(typed: dict[str, Any]) 
 
 
 def test_what_a_dry_run_has_counted_comes_back() -> None:
-    counted = {"after": "T-9", "tickets": 9, "empty": 1, "input_tokens": 900}
+    counted = {"after": "T-9", "tickets": 9, "empty": 1, "tokens": 900, "sample": ["T-9"]}
     event = {"execution": EXECUTION, "started_at": "2026-11-22T02:00:00Z", "input": {}}
 
     estimate = SubmitCall.parse({**event, "estimate": counted}).estimate
 
     assert estimate is not None
     assert (estimate.after, estimate.tickets, estimate.empty) == ("T-9", 9, 1)
+    assert (estimate.tokens, estimate.sample) == (900, ("T-9",))
 
 
 @pytest.mark.parametrize("model", [SubmitCall, StatusCall, CollectCall])

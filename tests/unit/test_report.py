@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from nightshift import report
 from nightshift.errors import LedgerMismatch
-from nightshift.money import Usage, batch_cost
+from nightshift.money import Usage
+from nightshift.prices import published
 from nightshift.records import Batch, Night, Tally
 from nightshift.report import Ending
 
@@ -53,7 +54,7 @@ def batch(tally: Tally, number: int = 1, **fields: Any) -> Batch:
         intent_at=datetime(2026, 11, 22, 2, tzinfo=UTC),
         batch_id=f"msgbatch_{number}",
         tally=tally,
-        cost=batch_cost(tally.usage, "claude-haiku-4-5"),
+        cost=published().of("claude-haiku-4-5").batch_cost(tally.usage),
     )
     return replace(closed, **fields)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from nightshift.decision import ACCOUNT_ERRORS, INVALID_REQUEST, Decision, Rules, decide
 from nightshift.errors import TableRefused
 from nightshift.ledger import Ledger
-from nightshift.money import NOTHING
+from nightshift.money import NOTHING, Price
 from nightshift.records import Tally
 from nightshift.results import Line
 from nightshift.tickets import TicketTable, no_room
@@ -34,6 +34,7 @@ class Applier:
     ledger: Ledger
     run_id: str
     rules: Rules
+    price: Price
 
     def apply(self, lines: Sequence[Line]) -> Applied:
         """Bring at most 100 results into the table, each exactly once.
@@ -72,7 +73,7 @@ class Applier:
     ) -> Applied:
         counts: dict[str, int] = {}
         labels: dict[str, Counter[str]] = defaultdict(Counter)
-        usage = NOTHING
+        usage = long_usage = NOTHING
         rejection = ""
         for ticket_id, line in zip(ids, lines, strict=True):
             decision = decided[ticket_id]
@@ -90,7 +91,9 @@ class Applier:
                 counts[name] = counts.get(name, 0) + count
             labels[decision.outcome][decision.label] += 1
             usage += line.usage
+            if self.price.is_long(line.usage):
+                long_usage += line.usage
         ordinals = tuple(line.custom_id.ordinal for line in lines)
-        tally = Tally(**counts, usage=usage)  # type: ignore[arg-type]
+        tally = Tally(**counts, usage=usage, long_usage=long_usage)  # type: ignore[arg-type]
         tally = replace(tally, categories=labels["classified"], failures=labels["failed"])
         return Applied(ordinals, tally, rejection)

@@ -18,7 +18,7 @@ from nightshift.custom_id import AS_IS, CustomId
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 from nightshift.ledger import Stale, month_of
-from nightshift.money import Usage, realtime_cost
+from nightshift.money import BATCH_FACTOR, NOTHING
 from nightshift.observability import count_cost, logger
 from nightshift.records import Canary, Night, Version
 from nightshift.refusal import backoff, seconds_to_wait
@@ -62,10 +62,8 @@ class Trial:
     @property
     def bound(self) -> Decimal:
         """USD that it cannot exceed."""
-        most = self.form.most_input_tokens(self._message)
-        tokens = Usage(0, 0, cache_write_1h=most) if self.form.caches else Usage(most)
-        tokens += Usage(0, self.form.max_tokens)
-        return realtime_cost(tokens, self.stack.settings.model)
+        tokens = self.form.most_input_tokens(self._message)
+        return self.form.bound(self.stack.price).of(tokens) / BATCH_FACTOR
 
     def ask(self) -> float:
         """Ask once. Returns seconds to wait until something else may be tried, 0 for none.
@@ -123,7 +121,8 @@ class Trial:
         return line
 
     def _keep(self, canary: Canary, line: Line) -> None:
-        cost = realtime_cost(line.usage, canary.model)
+        price = self.stack.price
+        cost = price.realtime_cost(line.usage, line.usage if price.is_long(line.usage) else NOTHING)
         answered = replace(canary, cost=cost, usage=line.usage, notice=self._notice(line))
         self.stack.ledger.answer_canary(answered, self.version)
         count_cost(cost)

@@ -23,6 +23,7 @@ from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 CREATE_TIMEOUT = 240.0
 _READ_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 5.0
+_COUNT_TIMEOUT = 10.0
 _PAGE = 1000
 # Of a request's params, those that count_tokens takes (SDK 2.12.0).
 _COUNTED = frozenset(
@@ -154,7 +155,9 @@ class Claude:
             BatchNotFound: the model is not known there.
         """
         counted = {name: value for name, value in params.items() if name in _COUNTED}
-        count = self._ask(lambda client: client.messages.count_tokens(**counted))
+        count = self._ask(
+            lambda client: client.messages.count_tokens(**counted, timeout=_COUNT_TIMEOUT)
+        )
         return count.input_tokens
 
     def renew_key(self) -> bool:

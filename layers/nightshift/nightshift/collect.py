@@ -19,7 +19,7 @@ from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from nightshift.events import CollectCall
 from nightshift.ledger import Stale
-from nightshift.money import batch_cost
+from nightshift.money import Price
 from nightshift.observability import count_batch, logger
 from nightshift.records import Batch, Tally
 from nightshift.results import Line
@@ -45,6 +45,7 @@ def collect(call: CollectCall, stack: Deployment, time_left: Callable[[], float]
     Raises:
         ClaudeUnavailable: the results broke off; call again, what is done stays done.
         TableRefused: the ticket table takes no writes.
+        PriceUnknown: the batch's model has lost its price since it was sent.
     """
     try:
         more = _advance(call, stack, time_left)
@@ -79,10 +80,12 @@ class _Collection:
     execution: str
     stack: Deployment
     time_left: Callable[[], float]
+    price: Price = field(init=False)
     seen: Bitmap = field(init=False)
     disputed: bool = False
 
     def __post_init__(self) -> None:
+        self.price = self.stack.prices.of(self.batch.model)
         self.seen = Bitmap(self.batch.requests, self.batch.seen)
 
     def advance(self) -> bool:
@@ -169,7 +172,9 @@ class _Collection:
 
     def _read(self, rules: Rules) -> bool:
         """Stream the results into the table; False if the time ran out first."""
-        applier = Applier(self.stack.tickets, self.stack.ledger, self.batch.run_id, rules)
+        applier = Applier(
+            self.stack.tickets, self.stack.ledger, self.batch.run_id, rules, self.price
+        )
         under_way: deque[Future[Applied]] = deque()
         finished = True
         saved_at = monotonic()
@@ -202,7 +207,7 @@ class _Collection:
         self.batch = replace(
             self.batch,
             seen=bytes(self.seen),
-            cost=batch_cost(self.batch.tally.usage, self.batch.model),
+            cost=self.price.batch_cost(self.batch.tally.usage, self.batch.tally.long_usage),
             readings=self.batch.readings if readings is None else readings,
         )
         self.stack.ledger.checkpoint(self.batch)

@@ -61,15 +61,18 @@ class NightInput(BaseModel):
 
 
 class Estimate(BaseModel):
-    """How far a dry run has counted; it travels through the workflow between calls."""
+    """How far a dry run has counted; it travels through the workflow between calls.
+
+    `tokens` are reckoned from characters, `sample` are the ids of some of the tickets.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     after: str = ""
     tickets: int = 0
     empty: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
+    tokens: int = 0
+    sample: tuple[str, ...] = ()
 
 
 class _Call(BaseModel):

@@ -15,7 +15,6 @@ type State = Literal["creating", "open", "closed", "void"]
 
 # Why a batch is void: refused (try again later), too large, rejected for good, never seen.
 REFUSED, TOO_LARGE, REJECTED, UNSEEN = "refused", "too_large", "rejected", "unseen"
-_NESTED = frozenset({"usage", "categories", "failures"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +23,7 @@ class Tally:
 
     `left` counts tickets that still ask for a category; `rejected` the requests that failed for
     the account's sake; the four kinds are the provider's own words, to compare with its counts.
+    `long_usage` is the part of `usage` that requests with long prompts used: their price differs.
     `categories` counts the classified by category, `failures` the failed by why they were given up.
     """
 
@@ -38,6 +38,7 @@ class Tally:
     canceled: int = 0
     expired: int = 0
     usage: Usage = NOTHING
+    long_usage: Usage = NOTHING
     categories: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
 
@@ -51,23 +52,33 @@ class Tally:
         return self.classified + self.superseded + self.requeued + self.failed
 
     def as_item(self) -> dict[str, Any]:
-        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NESTED}
+        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.type is int}
         return {
             **counts,
             "usage": asdict(self.usage),
+            "long_usage": asdict(self.long_usage),
             "categories": dict(self.categories),
             "failures": dict(self.failures),
         }
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        counts = {name: int(value) for name, value in item.items() if name not in _NESTED}
+        counts = {f.name: int(item[f.name]) for f in fields(cls) if f.type is int}
         return cls(
             **counts,
-            usage=usage_from(item["usage"]),
+            usage=_usage(item["usage"]),
+            long_usage=_usage(item.get("long_usage", {})),
             categories=_whole(item.get("categories", {})),
             failures=_whole(item.get("failures", {})),
         )
+
+
+def _usage(item: Mapping[str, Any]) -> Usage:
+    return Usage(**{name: int(tokens) for name, tokens in item.items()})
+
+
+def _whole(counts: Mapping[str, Any]) -> Counter[str]:
+    return Counter({name: int(count) for name, count in counts.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +180,7 @@ class Canary:
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in item.items() if name in known}
         values["asked_at"] = datetime.fromisoformat(values["asked_at"])
-        values["usage"] = usage_from(values.get("usage", {}))
+        values["usage"] = _usage(values.get("usage", {}))
         return cls(**values)
 
 
@@ -214,11 +225,3 @@ class Night:
             for batch in self.batches
             if (batch.state == "open" or batch.undeleted) and batch.aside_by != execution
         ]
-
-
-def usage_from(item: Mapping[str, Any]) -> Usage:
-    return Usage(**{name: int(value) for name, value in item.items()})
-
-
-def _whole(counts: Mapping[str, Any]) -> Counter[str]:
-    return Counter({name: int(count) for name, count in counts.items()})

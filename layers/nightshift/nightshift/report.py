@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from nightshift.errors import LedgerMismatch
-from nightshift.money import Usage, realtime_cost
+from nightshift.money import BATCH_FACTOR, Usage
 from nightshift.records import Batch, Night, Tally
 
 # Kept on the run's item, beside what the workflow returns.
@@ -43,10 +43,9 @@ def flat(night: Night, ending: Ending, pending: int, started_at: datetime) -> di
     canaries = [canary for canary in night.canaries if canary.state == "answered"]
     usage = sum((canary.usage for canary in canaries), total.usage)
     in_real_time = sum((canary.cost for canary in canaries), Decimal(0))
-    cost = sum((batch.cost for batch in closed), in_real_time)
-    realtime = in_real_time + sum(
-        (realtime_cost(b.tally.usage, b.model) for b in closed), Decimal(0)
-    )
+    in_batches = sum((batch.cost for batch in closed), Decimal(0))
+    cost = in_batches + in_real_time
+    realtime = in_batches / BATCH_FACTOR + in_real_time
     report = {
         "run_id": night.run_id,
         "status": ending.status,

@@ -9,7 +9,6 @@ from nightshift.deployment import Deployment
 from nightshift.empties import Empties
 from nightshift.errors import ClaudeRejected
 from nightshift.ledger import Stale, month_of
-from nightshift.money import bound_for
 from nightshift.observability import logger
 from nightshift.records import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round
 from nightshift.refusal import seconds_to_wait
@@ -35,7 +34,7 @@ class Sender:
         """The chunk after what this round has sent. Keys of `blocked` batches are passed over."""
         stack = self.stack
         empties = Empties(stack.tickets, stack.ledger, self.night, self.execution)
-        bound = bound_for(stack.settings.model, self.form.max_tokens)
+        bound = self.form.bound(stack.price)
         builder = Builder(stack.task, self.form, bound, empties.add)
         ids = stack.tickets.pending_ids(self._sent_up_to())
         free = (i for i in ids if not any(b.first <= i <= b.last for b in blocked))

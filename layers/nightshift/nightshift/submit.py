@@ -17,7 +17,6 @@ from nightshift.errors import ClaudeRejected
 from nightshift.events import SubmitCall
 from nightshift.ledger import Stale, month_of
 from nightshift.lock import Lock
-from nightshift.money import price_of
 from nightshift.observability import count_night
 from nightshift.records import TOO_LARGE, UNSEEN, Night, Round, Tally, Version
 from nightshift.report import Ending
@@ -41,7 +40,7 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
         ClaudeUnavailable: the provider refused for about a day.
         ApiKeyMissing: there is something to send and no key.
     """
-    price_of(stack.settings.model)
+    stack.prices.of(stack.settings.model)
     if call.input.dry_run:
         return estimate.count(call, stack, time_left)
     lock = stack.lock.take(call.execution, call.run_id)

@@ -18,7 +18,8 @@ from pydantic import (
 )
 
 from nightshift.errors import SettingsInvalid
-from nightshift.money import CACHEABLE_FROM, alias
+from nightshift.money import Bound, Price, Usage, alias
+from nightshift.prices import PriceTable, published
 from nightshift.text import cut, is_blank, plain
 
 TASK_FILE = Path(__file__).with_name("task.toml")
@@ -68,6 +69,12 @@ class Task(BaseModel):
     body_characters: int = Field(ge=1)
     example: Example
     models: dict[str, dict[str, Any]] = {}
+    prices: dict[str, Price] = {}
+
+    @property
+    def price_table(self) -> PriceTable:
+        """Every model with a known price: the published ones and what this task adds."""
+        return published().including(self.prices)
 
     @model_validator(mode="after")
     def _example_says_something(self) -> Self:
@@ -105,14 +112,15 @@ class Task(BaseModel):
 class Form:
     """The constant part of every request of one model, encoded once.
 
-    `caches` says that it asks Claude to keep a part of itself between requests.
+    `fixed_tokens` is more than it can have; `caches` says that it asks Claude to keep a part of
+    itself between requests.
     """
 
     head: bytes
     tail: bytes
-    fixed_bytes: int
+    fixed_tokens: int
     max_tokens: int
-    caches: bool = False
+    caches: bool
 
     def params(self, message: str) -> dict[str, Any]:
         """The params object of a request, the very one that a batch sends for this message."""
@@ -127,12 +135,12 @@ class Form:
 
     def most_input_tokens(self, message: str) -> int:
         """More tokens than this request can have: a token is at least one byte of UTF-8."""
-        return self.fixed_bytes + len(message.encode()) + _FRAME_TOKENS
+        return self.fixed_tokens + len(message.encode()) + _FRAME_TOKENS
 
-    def likely_input_tokens(self, message: str) -> int:
-        """About as many tokens as it will have: four ASCII characters each, or one other."""
-        wide = len(message) - len(message.encode("ascii", "ignore"))
-        return (self.fixed_bytes + len(message) - wide) // 4 + wide + 8
+    def bound(self, price: Price) -> Bound:
+        """The most that a request can cost: where anything is cached, all may be a write."""
+        token = Usage(cache_write_1h=1) if self.caches else Usage(input_tokens=1)
+        return price.bound(token, Usage(output_tokens=self.max_tokens))
 
 
 def form_for(task: Task, model: str, fixed_tokens: int | None = None) -> Form:
@@ -141,9 +149,12 @@ def form_for(task: Task, model: str, fixed_tokens: int | None = None) -> Form:
     `fixed_tokens` is what Claude counts for `Form.params` of a message of one character. Where it
     reaches the shortest prefix that the model caches, the system prompt is marked to be kept for
     an hour; batches outlast the default of five minutes (2026-09-26). Unknown: nothing is marked.
+
+    Raises:
+        PriceUnknown: nothing is known of the model.
     """
     system = task.system.strip()
-    cacheable_from = CACHEABLE_FROM.get(alias(model))
+    cacheable_from = task.price_table.of(model).cacheable_from
     caches = bool(fixed_tokens and cacheable_from and fixed_tokens >= cacheable_from)
     block = {"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     params: dict[str, Any] = {
@@ -154,8 +165,9 @@ def form_for(task: Task, model: str, fixed_tokens: int | None = None) -> Form:
         "messages": [{"role": "user", "content": ""}],
     }
     head, tail = _encode({"params": params})[1:].rsplit(b'""', 1)
-    fixed = len(system.encode())
-    return Form(b"," + head, tail, fixed, params["max_tokens"], caches)
+    # Claude's own count, where it is known, holds what it adds for some settings.
+    fixed = max(len(head) + len(tail), fixed_tokens or 0)
+    return Form(b"," + head, tail, fixed, params["max_tokens"], b'"cache_control"' in head + tail)
 
 
 @cache
@@ -168,7 +180,14 @@ def task() -> Task:
     try:
         return Task.model_validate(tomllib.loads(TASK_FILE.read_text(encoding="utf-8")))
     except ValidationError as invalid:
-        problems = "; ".join(f"{error['loc'][0]}: {error['msg']}" for error in invalid.errors())
+        problems = "; ".join(
+            f"{_where(error['loc'])}: {error['msg']}" for error in invalid.errors()
+        )
         raise SettingsInvalid(f"Task file {TASK_FILE.name}: {problems}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as malformed:
         raise SettingsInvalid(f"Task file {TASK_FILE.name}: {malformed}") from None
+
+
+def _where(place: tuple[int | str, ...]) -> str:
+    """A key as the task file spells it: one of a model's table needs the whole path."""
+    return ".".join(map(str, place)) if place[0] in ("models", "prices") else str(place[0])
