@@ -307,6 +307,7 @@ SETTINGS = Settings.model_validate(
         "MAX_REQUESTS_PER_BATCH": 4,
         "MAX_ATTEMPTS": 2,
         "MAX_COST_USD": Decimal(25),
+        "MAX_MONTHLY_COST_USD": Decimal(0),
     }
 )
 

@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "MAX_REQUESTS_PER_BATCH": "1000",
     "MAX_ATTEMPTS": "3",
     "MAX_COST_USD": "25",
+    "MAX_MONTHLY_COST_USD": "0",
     "STACK_NAME": "nightshift",
     "ANTHROPIC_OPEN_TELEMETRY": "false",
     "POWERTOOLS_METRICS_NAMESPACE": "Nightshift",
