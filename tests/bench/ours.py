@@ -1,5 +1,6 @@
 """Nightshift's own use cases, as the functions call them, measured one by one."""
 
+import gc
 import time
 from dataclasses import replace
 from decimal import Decimal
@@ -42,6 +43,7 @@ def send() -> Clock:
     form = stack.form
     builder = Builder(task, form, form.bound(stack.price), on_empty=tickets.append)
     room = Room(len(tickets), Decimal("Infinity"), out_of_time=lambda: False)
+    gc.freeze()  # the tickets that wait here are the benchmark's, not Nightshift's
     with clock.running():
         chunk = builder.build(((ticket.ticket_id, ticket) for ticket in tickets), room)
         stack.claude.create(chunk.body)

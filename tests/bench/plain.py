@@ -4,6 +4,7 @@ It sends the same model, prompt and length of text, and does less: no cleaning o
 conditions, no record, no check of what came back.
 """
 
+import gc
 from collections.abc import Iterable, Iterator
 from itertools import batched, islice
 from os import environ
@@ -103,6 +104,7 @@ def send(system: str, max_tokens: int) -> Clock:
         (ticket["ticket_id"], ticket.get("body", "")[:500] or "-")
         for ticket in pending_tickets(dynamodb, environ["TICKET_TABLE"])
     ]
+    gc.freeze()
     with clock.running():
         send_batch(claude, texts, system, max_tokens)
     return clock

@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import isclose
 from typing import Any
 
-import orjson
+import msgspec
 
 from nightshift import report
 from nightshift.aws import from_item
@@ -83,6 +83,9 @@ def _books(world: World) -> Iterator[str]:
     lock = next(record for record in records if record["run_id"] == "lock")
     yield from (f"unfinished run: {run}" for run in lock.get("unfinished", ()))
     yield from (f"{b.record} is {b.state}" for b in batches if b.state not in ("closed", "void"))
+    reported = {record["run_id"] for record in records if record["record"] == "run"}
+    worked = {night.run_id for night in nights if night.batches}
+    yield from (f"no report of {run}" for run in worked - reported)
     total = Counter[str]()
     for night in nights:
         flat = report.flat(night, Ending("complete"), 0, _START)
@@ -146,9 +149,9 @@ _ENDS = ("classified", "superseded", "requeued", "failed")
 
 
 def items(world: World, table: str) -> list[dict[str, Any]]:
-    status, _, body = world.workshop.engine("Scan", orjson.dumps({"TableName": table}))
+    status, _, body = world.workshop.engine("Scan", msgspec.json.encode({"TableName": table}))
     assert status == 200, body
-    return [from_item(item) for item in orjson.loads(body)["Items"]]
+    return [from_item(item) for item in msgspec.json.decode(body)["Items"]]
 
 
 def at_any_time(world: World) -> Iterator[str]:

@@ -1,8 +1,7 @@
 """Collect results: one ended batch, streamed into the ticket table, accounted for exactly."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import batched
@@ -29,8 +28,8 @@ from nightshift.tickets import KEYS_PER_READ
 READINGS = 3
 # Four threads are as fast as eight (the work between the calls binds) and hold half the tickets.
 _THREADS = 4
-# Groups of lines under way at once: enough to keep the threads busy, few enough to stay flat.
-_UNDER_WAY = 2 * _THREADS
+# Groups of lines under way at once: one for each thread, and one that waits for the first.
+_UNDER_WAY = _THREADS + 1
 # Also how soon a call notices that another one has closed its batch.
 _SECONDS_PER_CHECKPOINT = 2
 _TIME_TO_SAVE = 60
@@ -175,14 +174,14 @@ class _Collection:
         applier = Applier(
             self.stack.tickets, self.stack.ledger, self.batch.run_id, rules, self.price
         )
-        under_way: deque[Future[Applied]] = deque()
+        under_way: set[Future[Applied]] = set()
         finished = True
         saved_at = monotonic()
         with ThreadPoolExecutor(_THREADS) as pool:
             for lines in batched(self._new_lines(), KEYS_PER_READ, strict=False):
-                under_way.append(pool.submit(applier.apply, lines))
+                under_way.add(pool.submit(applier.apply, lines))
                 if len(under_way) >= _UNDER_WAY:
-                    self._account(under_way.popleft().result())
+                    under_way = self._account_first(under_way)
                 if monotonic() - saved_at > _SECONDS_PER_CHECKPOINT:
                     self._checkpoint()
                     saved_at = monotonic()
@@ -190,9 +189,16 @@ class _Collection:
                     finished = False
                     break
             while under_way:
-                self._account(under_way.popleft().result())
+                under_way = self._account_first(under_way)
         self._checkpoint()
         return finished
+
+    def _account_first(self, under_way: set[Future[Applied]]) -> set[Future[Applied]]:
+        """Wait until some group is in the table; returns those that still are not."""
+        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+        for group in done:
+            self._account(group.result())
+        return under_way
 
     def _account(self, applied: Applied) -> None:
         self.seen.add(applied.ordinals)

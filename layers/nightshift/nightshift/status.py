@@ -70,9 +70,7 @@ def _ended(waiting: Sequence[Batch], call: StatusCall, stack: Deployment) -> lis
     ended = []
     for batch in waiting:
         found = newest.get(str(batch.batch_id)) or _retrieve(batch, call, stack)
-        if found is None:
-            continue
-        if found.ended:
+        if found and found.ended:
             ended.append(batch.record)
     return ended
 

@@ -13,7 +13,7 @@ from nightshift.canary import Trial
 from nightshift.cancel import cancel
 from nightshift.chunk import Room
 from nightshift.deployment import Deployment
-from nightshift.errors import ClaudeRejected
+from nightshift.errors import ClaudeRejected, LedgerMismatch
 from nightshift.events import SubmitCall
 from nightshift.ledger import Stale, month_of
 from nightshift.lock import Lock
@@ -258,15 +258,24 @@ class _Turn:
     def _file(
         self, night: Night, ending: Ending, pending: int, notices: Sequence[str] = ()
     ) -> dict[str, Any]:
-        """Keep a run's report; a run without open batches is finished."""
+        """Keep a run's report; a run without open batches is finished, even if its books are not.
+
+        The report is first: a run that is off the lock is never looked at again.
+        """
+        try:
+            kept = report.flat(night, ending, pending, self.call.started_at)
+            if ending.status != "nothing_to_do":
+                kept |= report.details(night) | self._month(night) | {"notices": list(notices)}
+                self.stack.ledger.save_report(night.run_id, kept)
+        except LedgerMismatch:
+            self._finish(night)
+            raise
+        self._finish(night)
+        return kept
+
+    def _finish(self, night: Night) -> None:
         if not night.in_state("open"):
             self.stack.lock.finish(self._me, night.run_id)
-        flat = report.flat(night, ending, pending, self.call.started_at)
-        if ending.status == "nothing_to_do":
-            return flat
-        kept = flat | report.details(night) | self._month(night) | {"notices": list(notices)}
-        self.stack.ledger.save_report(night.run_id, kept)
-        return kept
 
     def _month(self, night: Night) -> dict[str, Any]:
         month = month_of(datetime.now(UTC))

@@ -111,6 +111,7 @@ class TicketTable:
             IndexName=STATUS_INDEX,
             KeyConditionExpression=condition,
             ExpressionAttributeValues=values,
+            ProjectionExpression="ticket_id",
             PaginationConfig={"PageSize": 1000},
         )
         for page in pages:
