@@ -112,6 +112,9 @@ def _money(world: World) -> Iterator[str]:
     """What nights cost is what the provider bills, as far as its answers ever arrived."""
     nights = _nights(world, items(world, "runs"))
     asked = [row for row in world.claude.journal(with_params=False) if row["batch_id"] is None]
+    if not asked:
+        yield "no canary was ever answered"
+        return
     canaries = Counter(canary.state for night in nights for canary in night.canaries)
     answered = canaries["answered"]
     if not answered <= len(asked) <= answered + canaries["asked"]:

@@ -232,8 +232,10 @@ SCENARIOS = (
     Scenario("three creates in doubt, one stranger, a little lag", _creates,
              unanswered=("lost", "lost", "timeout before"), list_lag=250.0, unfair=LATE,
              stranger=Stranger(False, 100.0, times=1), seconds=4000.0),
-    # Room for about one batch at a time, and for the tickets, a canary or two that were lost.
-    Scenario("tight budgets", _payments, budgets=("0.0045", "0.008"), starts=(Start(0),)),
+    # Room for two batches at their bounds, or for all that is paid in the end and two canaries
+    # that were lost.
+    Scenario("a tight run", _payments, budgets=("0.0045", "1000"), starts=(Start(0),)),
+    Scenario("a tight month", _payments, budgets=("25", "0.0045"), starts=(Start(0),)),
     IMPATIENT,
 )  # fmt: skip
 
