@@ -70,7 +70,7 @@ def test_an_estimate_is_within_a_tenth_of_what_the_night_then_costs(
     scene: Scene, model: str
 ) -> None:
     scene.configure(MODEL=model)
-    put_sample(scene, 400)
+    put_sample(scene, 150)
 
     report = dry_run(scene)
 
@@ -138,10 +138,10 @@ def test_a_dry_run_that_runs_out_of_time_goes_on_where_it_stopped(scene: Scene) 
     put_sample(scene, 24)
     whole = dry_run(scene)
 
-    steps = [scene.submit("nobody", seconds=30, dry_run=True)]
+    steps = [scene.submit("nobody", seconds=50, dry_run=True)]
     while steps[-1]["next"] == "submit":
         state = steps[-1]["estimate"]
-        steps.append(scene.submit("nobody", seconds=30, dry_run=True, estimate=state))
+        steps.append(scene.submit("nobody", seconds=50, dry_run=True, estimate=state))
 
     assert len(steps) == 25
     assert {**steps[-1]["report"], "duration_seconds": 0} == {**whole, "duration_seconds": 0}

@@ -5,6 +5,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 
 import pytest
 
@@ -30,6 +31,14 @@ def with_taxonomy() -> Task:
     return task().model_copy(update={"system": f"{task().system}\n{TAXONOMY[:21_000]}"})
 
 
+@cache
+def messages() -> list[str]:
+    """What the tickets of the sample that have any text are asked as."""
+    texts = ((ticket.get("subject", ""), ticket.get("body", "")) for ticket in sample.tickets())
+    return [message for text in texts if (message := task().message_for(*text)) is not None]
+
+
+@cache
 def used_by_the_sample(form: Form) -> Usage:
     """What the stand-in says that the 3,000 tickets of the sample used."""
     claude = Batches("http://stand-in", "seed", Life(), 200_000)
@@ -70,6 +79,23 @@ def test_the_default_task_is_too_short_to_be_cached_even_where_it_is_marked() ->
     marked = replace(form, head=form_for(task(), MODEL, 4_096).head)
 
     assert used_by_the_sample(marked) == used_by_the_sample(form)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fixed_tokens"),
+    [(task(), None), (with_taxonomy(), None), (with_taxonomy(), 6_000)],
+    ids=["default task", "taxonomy", "taxonomy, cached"],
+)
+def test_a_night_stays_within_the_bound_of_its_requests(
+    asked: Task, fixed_tokens: int | None
+) -> None:
+    form = form_for(asked, MODEL, fixed_tokens)
+    bound = form.bound(PRICE)
+
+    most = sum((bound.of(form.most_input_tokens(each)) for each in messages()), Decimal(0))
+    cost = PRICE.batch_cost(used_by_the_sample(form))
+    print(f"bound ${most:.2f}, cost ${cost:.2f}: {most / cost:.1f} times")
+    assert cost < most
 
 
 @pytest.mark.parametrize(("hits", "pays"), [(0.30, False), (0.52, False), (0.53, True)])

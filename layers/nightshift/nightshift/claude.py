@@ -156,7 +156,9 @@ class Claude:
         """
         counted = {name: value for name, value in params.items() if name in _COUNTED}
         count = self._ask(
-            lambda client: client.messages.count_tokens(**counted, timeout=_COUNT_TIMEOUT)
+            lambda client: client.messages.count_tokens(
+                **counted, timeout=httpx2.Timeout(_COUNT_TIMEOUT, connect=_CONNECT_TIMEOUT)
+            )
         )
         return count.input_tokens
 

@@ -135,6 +135,10 @@ class Price(Rates):
         """Whether one request's whole usage is charged at the rates of long prompts."""
         return self.long is not None and usage.prompt_tokens > self.long.over
 
+    def request_cost(self, usage: Usage) -> Decimal:
+        """USD for one request in real time, at the rates for the length of its own prompt."""
+        return self.realtime_cost(usage, usage if self.is_long(usage) else NOTHING)
+
     def realtime_cost(self, usage: Usage, of_long_prompts: Usage = NOTHING) -> Decimal:
         """USD without batches. `of_long_prompts` is the part of `usage` that those used."""
         if self.long is None:

@@ -5,11 +5,10 @@ samples of parts merge into that of the whole. So a count may take several calls
 travel between them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heappush, heappushpop
-from itertools import chain
 
 from nightshift.deployment import Deployment
 from nightshift.errors import NightshiftError
@@ -17,8 +16,8 @@ from nightshift.forecast import fixed_tokens, plain_tokens
 from nightshift.observability import logger
 
 SIZE = 20
-# A call takes some tenths of a second, at most 10 s (claude.py). Seconds.
-_TIME_TO_COUNT = 20
+# A call takes some tenths of a second; one that fails, until its timeouts (claude.py). Seconds.
+_TIME_TO_COUNT = 40
 
 
 class Sample:
@@ -54,35 +53,30 @@ class Measure:
 def measure(stack: Deployment, sample: Sequence[str], time_left: Callable[[], float]) -> Measure:
     """Ask Claude to count the sample, as far as the time goes. Never fails: where Claude cannot
     be asked, characters stand alone, and the method says so."""
-    counts: list[tuple[int, int]] = []
+    counted: list[tuple[str, int]] = []
     why = ""
     try:
-        for message, tokens in _counted(stack, sample, time_left):
-            counts.append((plain_tokens(message), tokens))
+        for message in _shortest_first(stack, sample):
+            if time_left() < _TIME_TO_COUNT:
+                break
+            counted.append((message, stack.claude.count_tokens(stack.form.params(message))))
     except NightshiftError as error:
         why = f" ({type(error).__name__})"
         logger.warning("dry run: Claude does not count tokens", why=type(error).__name__)
-    (_, fixed), *tickets = counts or [(0, 0)]
-    ours, theirs = (sum(column) for column in zip(*tickets, strict=True)) if tickets else (0, 0)
-    if not ours:
-        price = stack.price
-        return Measure(
-            fixed or fixed_tokens(stack.task, price),
-            price.tokenizer,
-            f"input: characters alone, four a token{why}",
-        )
+    if len(counted) < 2:
+        method = f"input: characters alone, four a token{why}"
+        return Measure(fixed_tokens(stack.task, stack.price), stack.price.tokenizer, method)
+    (_, fixed), *tickets = counted
+    plain = sum(plain_tokens(message) for message, _ in tickets)
+    beyond = sum(tokens - fixed for _, tokens in tickets)
     method = f"input: {len(tickets)} tickets counted by Claude, characters for the others"
-    return Measure(fixed, (theirs - len(tickets) * fixed) / ours, method)
+    return Measure(fixed, beyond / max(1, plain), method)
 
 
-def _counted(
-    stack: Deployment, sample: Sequence[str], time_left: Callable[[], float]
-) -> Iterator[tuple[str, int]]:
+def _shortest_first(stack: Deployment, sample: Sequence[str]) -> list[str]:
     """The shortest message there can be, then those of the sample as they are now."""
-    tickets = stack.tickets.read(sample).values() if sample else ()
+    if not sample:
+        return []
+    tickets = stack.tickets.read(sample).values()
     texts = (stack.task.message_for(ticket.subject, ticket.body) for ticket in tickets)
-    messages = [message for message in texts if message is not None]
-    for message in chain(["."] if messages else [], messages):
-        if time_left() < _TIME_TO_COUNT:
-            return
-        yield message, stack.claude.count_tokens(stack.form.params(message))
+    return [".", *(message for message in texts if message is not None)]

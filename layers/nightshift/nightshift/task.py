@@ -154,6 +154,7 @@ def form_for(task: Task, model: str, fixed_tokens: int | None = None) -> Form:
         PriceUnknown: nothing is known of the model.
     """
     system = task.system.strip()
+    settings = task.models.get(alias(model), {})
     cacheable_from = task.price_table.of(model).cacheable_from
     caches = bool(fixed_tokens and cacheable_from and fixed_tokens >= cacheable_from)
     block = {"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
@@ -161,12 +162,12 @@ def form_for(task: Task, model: str, fixed_tokens: int | None = None) -> Form:
         "model": model,
         "max_tokens": task.max_tokens,
         "system": [block] if caches else system,
-        **task.models.get(alias(model), {}),
+        **settings,
         "messages": [{"role": "user", "content": ""}],
     }
     head, tail = _encode({"params": params})[1:].rsplit(b'""', 1)
     # Claude's own count, where it is known, holds what it adds for some settings.
-    fixed = max(len(head) + len(tail), fixed_tokens or 0)
+    fixed = max(len(system.encode()) + len(_encode(settings)), fixed_tokens or 0)
     return Form(b"," + head, tail, fixed, params["max_tokens"], b'"cache_control"' in head + tail)
 
 
