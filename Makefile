@@ -1,6 +1,6 @@
 # Nightshift: the commands anyone types.
 .DEFAULT_GOAL := help
-.PHONY: help install run test crash-proof bench lint unit requirements clean
+.PHONY: help install run cost test crash-proof bench lint unit requirements clean
 .PHONY: night-report tickets-failed tickets-retry
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
@@ -27,6 +27,9 @@ $(BIN)/.installed: $(REQUIREMENTS) .python-version
 
 run: install ## a whole night on this machine: TICKETS=file to bring your own, CLAUDE=real for the real API
 	@$(BIN)/python -m tests.night $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(CLAUDE),--claude $(CLAUDE))
+
+cost: install ## what it would cost, every model side by side: TICKETS=file, MODEL=name; sends nothing
+	@$(BIN)/python -m tests.cost $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(MODEL),--model "$(MODEL)")
 
 night-report: install ## a night of a deployed stack as a page: STACK=name, RUN=2026-11-22, OUT=file
 	@$(BIN)/python -m tests.operator.night_report --stack "$(STACK)" \

@@ -14,7 +14,6 @@ from nightshift.claude import Claude
 from nightshift.collect import collect as collect_batch
 from nightshift.deployment import Deployment, deployment
 from nightshift.events import CollectCall, StatusCall, SubmitCall
-from nightshift.money import bound_for
 from nightshift.pace import Pace
 from nightshift.status import status
 from nightshift.submit import submit as submit_chunk
@@ -41,8 +40,8 @@ def send() -> Clock:
     stack, clock = _connected(), Clock()
     tickets = [ticket for _, ticket in stack.tickets.walk(stack.tickets.pending_ids("")) if ticket]
     task: Any = SimpleNamespace(message_for=lambda subject, body: body[:500] or "-")
-    bound = bound_for(stack.settings.model, stack.form.max_tokens)
-    builder = Builder(task, stack.form, bound, on_empty=tickets.append)
+    form = stack.form
+    builder = Builder(task, form, form.bound(stack.price), on_empty=tickets.append)
     room = Room(len(tickets), Decimal("Infinity"), out_of_time=lambda: False)
     gc.freeze()  # the tickets that wait here are the benchmark's, not Nightshift's
     with clock.running():

@@ -101,9 +101,9 @@ class RowRule:
 
 
 def answer(
-    custom_id: str, template: Template, messages: Any, rules: list[RowRule], first: bool
+    custom_id: str, template: Template, messages: Any, rules: list[RowRule], in_cache: bool
 ) -> Answer:
-    """Answer one request; `first` writes the prompt cache, the others read it."""
+    """Answer one request; where its prefix is not `in_cache`, it is written."""
     error = template.error or messages_error(messages, template.model)
     if error:
         return refused(custom_id, error)
@@ -115,7 +115,7 @@ def answer(
         return Answer(custom_id, kind, error=outcome["error"], request_id=request_id)
     if kind != "succeeded":
         return Answer(custom_id, kind)
-    return _succeeded(custom_id, template, text, outcome, first)
+    return _succeeded(custom_id, template, text, outcome, in_cache)
 
 
 def refused(custom_id: str, error: ApiError) -> Answer:
@@ -182,7 +182,7 @@ def classify(text: str, categories: tuple[str, ...]) -> str:
 
 
 def _succeeded(
-    custom_id: str, template: Template, text: str, outcome: dict[str, Any], first: bool
+    custom_id: str, template: Template, text: str, outcome: dict[str, Any], in_cache: bool
 ) -> Answer:
     model = template.model
     asked = count_tokens(text, model) + template.system_tokens + MESSAGE_OVERHEAD
@@ -196,8 +196,8 @@ def _succeeded(
         stop_details=outcome.get("stop_details"),
         model=model.id,
         input_tokens=asked - cached,
-        cache_write_tokens=cached if first else 0,
-        cache_read_tokens=0 if first else cached,
+        cache_write_tokens=0 if in_cache else cached,
+        cache_read_tokens=cached if in_cache else 0,
         cache_ttl=template.cache_ttl,
     )
     if row.stop_reason == "refusal":
@@ -230,7 +230,7 @@ def _thoughts(template: Template, text: str) -> str | None:
 
 
 def _is_on(thinking: dict[str, Any]) -> bool:
-    return thinking["type"] != "disabled"
+    return thinking["type"] not in ("disabled", "between_tools")
 
 
 def _spend(row: Answer, template: Template) -> None:

@@ -21,6 +21,7 @@ DAY = 86_400
 MAX_REQUESTS = 100_000
 WINDOW_SECONDS = DAY
 ARCHIVE_SECONDS = 29 * DAY  # counted from created_at
+CACHE_SECONDS = {"5m": 300, "1h": 3600}
 LIST_LIMITS = (1, 1000)
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 NEVER = float("inf")
@@ -105,6 +106,7 @@ class Batches:
         self._queue_limit = queue_limit
         self._batches: dict[str, Batch] = {}
         self._synchronous: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self._cache: dict[tuple[str, str], float] = {}  # model and prefix -> kept until
         self._offset = 0.0
         self._lock = threading.RLock()
 
@@ -262,6 +264,15 @@ class Batches:
                 "result": {"type": "succeeded", "message": said},
             } | ({"params": params} if with_params else {})
 
+    def answer(self, custom_id: str, template: Template, messages: Any) -> Answer:
+        """Answer one request, in or out of a batch; what it reads of the cache, it keeps there."""
+        prefix = (template.model.id if template.model else "", template.cached)
+        now = self.now()
+        row = answer(custom_id, template, messages, self.rules, self._cache.get(prefix, 0) > now)
+        if template.cached and row.type == "succeeded":
+            self._cache[prefix] = now + CACHE_SECONDS[template.cache_ttl]
+        return row
+
     def _born(self, requests: list[Request], life: Life, now: float) -> Batch:
         letters = string.ascii_letters + string.digits
         batch_id = "msgbatch_01" + "".join(self._random.choices(letters, k=22))
@@ -291,8 +302,7 @@ class Batches:
             with self._lock:  # in portions, so that others get their turn
                 start = len(batch.answers)
                 for request in batch.requests[start : min(start + PORTION, finished)]:
-                    first = not batch.answers
-                    batch.answers.append(answer(*request, self.rules, first))
+                    batch.answers.append(self.answer(*request))
         return batch.answers[:finished]
 
     def _rows(self, batch: Batch) -> Iterator[Answer]:

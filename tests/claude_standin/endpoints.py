@@ -6,11 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.claude_standin.answers import MESSAGE_OVERHEAD, answer, message
+from tests.claude_standin.answers import MESSAGE_OVERHEAD, message
 from tests.claude_standin.batches import Batch, Batches, parse_json
 from tests.claude_standin.errors import TYPES, ApiError, invalid, not_found
 from tests.claude_standin.models import MODELS, find, info
-from tests.claude_standin.params import count_tokens, messages_error, template, user_text
+from tests.claude_standin.params import (
+    COUNTED,
+    count_tokens,
+    messages_error,
+    template,
+    user_text,
+)
 
 BATCHES = "/v1/messages/batches"
 POLL_SECONDS = "10"  # the hint that the API gives while a batch runs (seen 2025-01 and 2026-09)
@@ -106,7 +112,7 @@ def _messages(call: Call, batches: Batches) -> Reply:
     judged = template(params, call.version, batch=False)
     if error := judged.error or messages_error(messages, judged.model):
         raise error
-    row = answer("", judged, messages, batches.rules, first=True)
+    row = batches.answer("", judged, messages)
     if row.type != "succeeded":
         error = row.error or {"type": "api_error", "message": f"scripted: {row.type}"}
         statuses = {kind: status for status, kind in reversed(TYPES.items())}
@@ -118,6 +124,8 @@ def _messages(call: Call, batches: Batches) -> Reply:
 
 def _count_tokens(call: Call, batches: Batches) -> Reply:
     params = _object(call.body)
+    for name in params.keys() - COUNTED:
+        raise invalid(f"{name}: Extra inputs are not permitted")
     messages = params.pop("messages", None)
     judged = template({"max_tokens": 1} | params, call.version, batch=False)
     if error := judged.error or messages_error(messages, judged.model):

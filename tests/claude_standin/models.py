@@ -14,12 +14,24 @@ class Model:
     max_tokens: int = 128_000
     max_input_tokens: int = 1_000_000
     min_cacheable_tokens: int = 512
-    tokens_factor: float = 1.0
     thinks_by_default: bool = False
+    always_thinks: bool = False
     released: str = UNKNOWN
     lifecycle: str = "active"
     retires_at: str | None = None
     deprecated_at: str | None = None
+
+    @property
+    def tokens_factor(self) -> float:
+        """The tokenizer of 4.7 and later makes "approximately 30% more tokens" (2026-10)."""
+        return 1.3 if self.generation >= (4, 7) else 1.0
+
+    @property
+    def takes_no_thinking(self) -> dict[str, str] | None:
+        """How it is told not to think; None where it cannot be (2026-10)."""
+        if self.always_thinks:
+            return None
+        return {"type": "between_tools" if self.id == "claude-sonnet-5-5" else "disabled"}
 
     @property
     def takes_budget_thinking(self) -> bool:
@@ -35,16 +47,24 @@ class Model:
 
 
 _ALL = (
-    Model("claude-haiku-5-5", "Claude Haiku 5.5", (5, 5), tokens_factor=1.3,
-          thinks_by_default=True, released="2026-10-07T00:00:00Z"),
-    Model("claude-fable-5-1", "Claude Fable 5.1", (5, 1)),
-    Model("claude-opus-5-5", "Claude Opus 5.5", (5, 5)),
-    Model("claude-opus-5", "Claude Opus 5", (5, 0)),
+    Model("claude-haiku-5-5", "Claude Haiku 5.5", (5, 5), thinks_by_default=True,
+          released="2026-10-07T00:00:00Z"),
+    Model("claude-fable-5-2", "Claude Fable 5.2", (5, 2), thinks_by_default=True,
+          always_thinks=True),
+    Model("claude-fable-5-1", "Claude Fable 5.1", (5, 1), thinks_by_default=True,
+          always_thinks=True),
+    Model("claude-fable-5", "Claude Fable 5", (5, 0), thinks_by_default=True, always_thinks=True),
+    Model("claude-opus-5-5", "Claude Opus 5.5", (5, 5), thinks_by_default=True,
+          always_thinks=True),
+    Model("claude-opus-5", "Claude Opus 5", (5, 0), thinks_by_default=True),
     Model("claude-opus-4-8", "Claude Opus 4.8", (4, 8), min_cacheable_tokens=1024),
     Model("claude-opus-4-7", "Claude Opus 4.7", (4, 7), min_cacheable_tokens=2048),
     Model("claude-opus-4-6", "Claude Opus 4.6", (4, 6), min_cacheable_tokens=4096),
-    Model("claude-sonnet-5-5", "Claude Sonnet 5.5", (5, 5)),
-    Model("claude-sonnet-5", "Claude Sonnet 5", (5, 0), min_cacheable_tokens=1024),
+    Model("claude-opus-4-5-20251101", "Claude Opus 4.5", (4, 5), max_tokens=64_000,
+          max_input_tokens=200_000, min_cacheable_tokens=4096, released="2025-11-01T00:00:00Z"),
+    Model("claude-sonnet-5-5", "Claude Sonnet 5.5", (5, 5), thinks_by_default=True),
+    Model("claude-sonnet-5", "Claude Sonnet 5", (5, 0), min_cacheable_tokens=1024,
+          thinks_by_default=True),
     Model("claude-sonnet-4-6", "Claude Sonnet 4.6", (4, 6), min_cacheable_tokens=1024),
     Model("claude-sonnet-4-5-20250929", "Claude Sonnet 4.5", (4, 5), max_tokens=64_000,
           max_input_tokens=200_000, min_cacheable_tokens=1024, lifecycle="deprecated",
@@ -70,8 +90,8 @@ def info(model: Model) -> dict[str, Any]:
     levels = dict.fromkeys(("low", "medium", "high", "max", "xhigh"), adaptive)
     thinking = {
         "adaptive": adaptive,
-        "between_tools": no,
-        "disabled": yes,
+        "between_tools": {"supported": model.id == "claude-sonnet-5-5"},
+        "disabled": {"supported": model.takes_no_thinking == {"type": "disabled"}},
         "enabled": {"supported": model.takes_budget_thinking},
     }
     return {

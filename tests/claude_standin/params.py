@@ -7,7 +7,7 @@ exact; the others follow the API's style.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.claude_standin.errors import ApiError, invalid
@@ -23,12 +23,23 @@ ALLOWED = {
     "messages", "metadata", "model", "output_config", "service_tier", "stop_sequences", "stream",
     "system", "thinking", "tool_choice", "tools",
 }  # fmt: skip
+# What count_tokens takes (SDK 2.12.0); of anything else it says "Extra inputs are not permitted".
+COUNTED = {
+    "cache_control", "messages", "model", "output_config", "output_format", "speed", "system",
+    "thinking", "tool_choice", "tools",
+}  # fmt: skip
+TTLS = ("5m", "1h")
+MOST_MARKS = 4
 BYTES_PER_TOKEN = 3.6
 
 
 @dataclass(frozen=True)
 class Template:
-    """The params that requests share: all but the messages, judged and measured."""
+    """The params that requests share: all but the messages, judged and measured.
+
+    `cached` is the text that the cache keeps: the system prompt up to its last mark, if that is
+    long enough. Marks in tools and messages are judged, but nothing is cached for them.
+    """
 
     params: dict[str, Any]
     model: Model | None
@@ -36,7 +47,8 @@ class Template:
     field: str | None
     categories: tuple[str, ...]
     system_tokens: int
-    cached_tokens: int
+    cached: str = ""
+    cached_tokens: int = 0
     cache_ttl: str = "5m"
 
 
@@ -48,11 +60,17 @@ def template(params: dict[str, Any], version: str, batch: bool) -> Template:
     text = text_of(system)
     field, categories = _offered(params, text)
     tokens = count_tokens(text, model) if text else 0
+    judged = Template(params, model, error, field, categories, tokens)
     blocks = system if isinstance(system, list) else []
-    marks = [block["cache_control"] for block in blocks if block.get("cache_control")]
-    reaches = bool(marks) and tokens >= model.min_cacheable_tokens
-    ttl = marks[-1].get("ttl", "5m") if marks else "5m"
-    return Template(params, model, error, field, categories, tokens, tokens if reaches else 0, ttl)
+    marked = [place for place, block in enumerate(blocks) if block.get("cache_control")]
+    if not marked:
+        return judged
+    prefix = text_of(blocks[: marked[-1] + 1])
+    prefix_tokens = count_tokens(prefix, model)
+    if prefix_tokens < model.min_cacheable_tokens:  # silently, as the API does
+        return judged
+    ttl = blocks[marked[-1]]["cache_control"].get("ttl", "5m")
+    return replace(judged, cached=prefix, cached_tokens=prefix_tokens, cache_ttl=ttl)
 
 
 def count_tokens(text: str, model: Model | None) -> int:
@@ -99,6 +117,7 @@ def _problems(
         if name not in ALLOWED and (name not in SAMPLING or version >= NEW_VERSION):
             yield invalid(f"{name}: Extra inputs are not permitted")
     yield from map(invalid, _system_problems(params.get("system")))
+    yield from map(invalid, _mark_problems(params.get("system")))
     if model is None:
         yield ApiError(404, f"model: {params['model']}")
     else:
@@ -127,6 +146,40 @@ def _system_problems(system: Any) -> Iterator[str]:
             yield "system: text content blocks must be non-empty"
 
 
+def _mark_problems(system: Any) -> Iterator[str]:
+    """What is wrong with the marks for the cache (texts seen in 2026-04 and 2026-08)."""
+    blocks = (
+        [block for block in system if isinstance(block, dict)] if isinstance(system, list) else []
+    )
+    marks = {
+        i: block["cache_control"] for i, block in enumerate(blocks) if "cache_control" in block
+    }
+    if len(marks) > MOST_MARKS:
+        yield (
+            f"A maximum of {MOST_MARKS} blocks with cache_control may be provided. "
+            f"Found {len(marks)}."
+        )
+    short_lived = False
+    for i, mark in marks.items():
+        where = f"system.{i}.cache_control"
+        if mark is None:
+            continue
+        if not isinstance(mark, dict) or mark.get("type") != "ephemeral":
+            yield f"{where}: Input tag found does not match 'ephemeral'"
+        elif mark.get("ttl", "5m") not in TTLS:
+            yield f"{where}.ephemeral.ttl: Input should be '5m' or '1h'"
+        elif extra := mark.keys() - {"type", "ttl"}:
+            yield f"{where}.ephemeral.{min(extra)}: Extra inputs are not permitted"
+        elif mark.get("ttl") == "1h" and short_lived:
+            yield (
+                f"{where}.ttl: a ttl='1h' cache_control block must not come after a ttl='5m' "
+                "cache_control block. Note that blocks are processed in the following order: "
+                "`tools`, `system`, `messages`."
+            )
+        else:
+            short_lived |= mark.get("ttl", "5m") == "5m"
+
+
 def _model_problems(params: dict[str, Any], model: Model) -> Iterator[str]:
     if params["max_tokens"] > model.max_tokens:
         yield (
@@ -148,8 +201,13 @@ def _thinking_problems(params: dict[str, Any], model: Model) -> Iterator[str]:
         return
     kind = thinking.get("type") if isinstance(thinking, dict) else None
     budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
-    if kind not in ("enabled", "adaptive", "disabled"):
+    if kind not in ("enabled", "adaptive", "disabled", "between_tools"):
         yield "thinking: Input tag found does not match 'disabled', 'enabled' or 'adaptive'"
+    elif kind in ("disabled", "between_tools") and {"type": kind} != model.takes_no_thinking:
+        yield (
+            f"thinking: {kind} is not supported by this model. "
+            f"What is: {model.takes_no_thinking or 'adaptive, at a lower effort'}"
+        )
     elif kind == "enabled" and not model.takes_budget_thinking:
         yield (
             '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" '

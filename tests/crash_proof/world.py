@@ -110,7 +110,7 @@ class World:
     stranger: Stranger | None = None
     collect_seconds: float = 600.0
     unanswered: tuple[str, ...] = ()
-    settings: Settings = field(default_factory=lambda: SETTINGS)
+    budgets: tuple[str, str] = ("25", "1000")
     now: float = DAWN
     journal: list[Noted] = field(default_factory=list)
     executions: dict[str, str] = field(default_factory=dict)
@@ -119,6 +119,7 @@ class World:
     strangers: set[str] = field(default_factory=set)
     alarms: list[str] = field(default_factory=list)
     _asleep: dict[Process, int | None] = field(default_factory=dict)
+    settings: Settings = field(init=False)
     _due: list[tuple[float, Callable[[], Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -126,6 +127,9 @@ class World:
         self.claude.rules = self.rules
         self._creates = iter(self.unanswered)
         self.claude.now = lambda: self.now  # type: ignore[method-assign]
+        run, month = map(Decimal, self.budgets)
+        limits = {"max_cost_usd": run, "max_monthly_cost_usd": month}
+        self.settings = SETTINGS.model_copy(update=limits)
         self.workshop.make_tables()
 
     # Time.
@@ -213,6 +217,8 @@ class World:
         call = route(request.method, request.url.raw_path.decode())
         call.body, call.version = request.read(), request.headers["anthropic-version"]
         creates = call.operation == "create"
+        if creates and all(row["batch_id"] for row in self.claude.journal(with_params=False)):
+            self.alarms.append("a batch before its canary was answered")
         if creates and self.stranger and self.stranger.first:
             self._stranger_creates(call.body, self.stranger)
         try:
@@ -301,6 +307,7 @@ SETTINGS = Settings.model_validate(
         "MAX_REQUESTS_PER_BATCH": 4,
         "MAX_ATTEMPTS": 2,
         "MAX_COST_USD": Decimal(25),
+        "MAX_MONTHLY_COST_USD": Decimal(0),
     }
 )
 

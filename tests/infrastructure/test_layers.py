@@ -135,7 +135,8 @@ def test_the_package_is_shipped_whole(built: Path) -> None:
 
     ours = {path.name for path in package.iterdir() if path.name != "__pycache__"}
     assert {path.name for path in shipped.iterdir()} == ours | {"__pycache__"}
-    assert (shipped / "task.toml").read_bytes() == (package / "task.toml").read_bytes()
+    for name in ("task.toml", "models.toml"):
+        assert (shipped / name).read_bytes() == (package / name).read_bytes()
 
 
 def test_every_module_has_bytecode_that_is_valid_unchecked(built: Path) -> None:
@@ -162,13 +163,13 @@ def test_bytecode_is_that_of_the_source_beside_it(built: Path) -> None:
 def test_bytecode_is_used_from_a_read_only_copy(built: Path, tmp_path: Path) -> None:
     copy = tmp_path / "opt"
     shutil.copytree(built / "NightshiftLayer", copy)
-    source = copy / "python" / "nightshift" / "money.py"
+    source = copy / "python" / "nightshift" / "bitmap.py"
     source.write_text("raise RuntimeError('compiled anew')")
     for path in sorted(copy.rglob("*"), reverse=True):
         path.chmod(0o555 if path.is_dir() else 0o444)
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from nightshift import money; "
-        "print(money.__cached__, money.price_of('claude-haiku-4-5').input)"
+        "import sys; sys.path.insert(0, sys.argv[1]); from nightshift import bitmap; "
+        "print(bitmap.__cached__, len(bitmap.Bitmap(8, bytes([1]))))"
     )
 
     printed = python(program, copy / "python").split()

@@ -44,6 +44,7 @@ PARAMETERS: dict[str, Any] = {
     "MaxRequestsPerBatch": 10_000,
     "MaxAttempts": 3,
     "MaxCostUsd": 25,
+    "MaxMonthlyCostUsd": 0,
     "NotificationEmail": "",
     "AnthropicBaseUrl": "https://api.anthropic.com",
     "Architecture": "arm64",

@@ -16,7 +16,7 @@ from tests.moto.scene import TEMPLATE, client, table
 
 ME, OTHER = "execution:me", "execution:other"
 CREATED_AT = datetime(2026, 11, 22, 2, 1, tzinfo=UTC)
-TALLY = Tally(3, 1, 2, 4, 5, 1, 6, 2, 1, 1, Usage(1000, 200, 30, 4, 5))
+TALLY = Tally(3, 1, 2, 4, 5, 1, 6, 2, 1, 1, Usage(1000, 200, 30, 4, 5), Usage(900, 2))
 
 type Step = Callable[[Ledger, Batch], None]
 

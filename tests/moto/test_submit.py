@@ -11,7 +11,6 @@ import pytest
 
 from nightshift.errors import ApiKeyMissing, InvalidInput, PriceUnknown
 from nightshift.events import SubmitCall
-from nightshift.money import Usage, batch_cost
 from nightshift.records import Tally
 from nightshift.submit import submit
 from nightshift.tickets import Ticket, TicketTable
@@ -277,56 +276,6 @@ def test_a_model_without_a_price_is_refused(scene: Scene) -> None:
     assert scene.claude.control.requests() == []
 
 
-def test_a_dry_run_writes_nothing_sends_nothing_and_takes_no_lock(scene: Scene) -> None:
-    scene.configure(MAX_REQUESTS_PER_BATCH=2)
-    scene.put("A", "B", "C")
-    scene.put("D", subject=" ")
-    tickets = scene.tickets.scan()["Items"]
-
-    step = scene.submit("nobody", dry_run=True)
-
-    report = step["report"]
-    assert (step["next"], step["tell"], report["status"]) == ("report", False, "dry_run")
-    assert (report["batches"], report["empty"], report["pending"]) == (2, 1, 4)
-    assert (report["submitted"], report["classified"], report["cost_usd"]) == (0, 0, 0)
-    assert report["estimated_cost_usd"] > 0
-    assert scene.tickets.scan()["Items"] == tickets
-    assert scene.runs.scan()["Items"] == []
-    assert scene.claude.control.requests() == []
-
-
-def test_a_dry_run_estimates_about_what_the_night_then_costs(scene: Scene) -> None:
-    scene.put(*(f"T-{n}" for n in range(20)), body="It does not work since the last update.")
-
-    report = scene.submit("nobody", dry_run=True)["report"]
-    scene.send_all(scene.start())
-    [batch] = scene.claude.control.batches()
-    scene.claude.control.end_batch(batch["id"])
-
-    usages = [row["result"]["message"]["usage"] for row in scene.claude.control.rows()]
-    real = batch_cost(
-        Usage(
-            sum(usage["input_tokens"] for usage in usages),
-            sum(usage["output_tokens"] for usage in usages),
-        ),
-        "claude-haiku-4-5",
-    )
-    assert report["estimated_cost_usd"] == pytest.approx(float(real), rel=0.35)
-
-
-def test_a_dry_run_that_runs_out_of_time_goes_on_where_it_stopped(scene: Scene) -> None:
-    scene.put("A", "B", "C")
-    whole = scene.submit("nobody", dry_run=True)["report"]
-
-    steps = [scene.submit("nobody", seconds=10, dry_run=True)]
-    while steps[-1]["next"] == "submit":
-        state = steps[-1]["estimate"]
-        steps.append(scene.submit("nobody", seconds=10, dry_run=True, estimate=state))
-
-    assert len(steps) > 1
-    assert _without_duration(steps[-1]["report"]) == _without_duration(whole)
-
-
 def test_a_second_start_ends_at_once_as_already_running(scene: Scene) -> None:
     scene.configure(MAX_REQUESTS_PER_BATCH=1)
     scene.put("A", "B")
@@ -565,7 +514,7 @@ def _bound(scene: Scene, ticket_id: str) -> Decimal:
     message = scene.stack.task.message_for(f"Invoice of {ticket_id}", "")
     assert message
     form = scene.stack.form
-    return batch_cost(Usage(form.most_input_tokens(message), form.max_tokens), "claude-haiku-4-5")
+    return form.bound(scene.stack.price).of(form.most_input_tokens(message))
 
 
 def _without_duration(report: Step) -> Step:

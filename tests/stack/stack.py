@@ -10,13 +10,15 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from nightshift import custom_id
+from nightshift import canary, custom_id
+from nightshift.task import task
 from tests.claude_standin import Life, StandIn
 from tests.local_cloud.cloud import LocalCloud
 from tests.local_cloud.stack import allow_local_partiql
 
 CANARY = "xylograph"
 """A word in the text of every ticket, and of nothing else."""
+MODEL = "claude-haiku-4-5"
 LIFE = Life(seconds=0.3)
 FUNCTIONS = ("SubmitLogs", "StatusLogs", "CollectLogs", "WorkflowLogs")
 # USD for a token of claude-haiku-4-5 in a batch: half of 1 and 5 dollars a million (2026-11).
@@ -155,10 +157,21 @@ class Stack:
                     TableName=self.outputs[table], Key=_item({name: item[name] for name in key})
                 )
         self.told()
+        self.remember_canary()
         self.claude.control.clear()
         self.claude.control.set_life(**asdict(LIFE))
         self.known_batches = frozenset(batch["id"] for batch in self.claude.control.batches())
         self.since = time.time()
+
+    def remember_canary(self) -> None:
+        """As if Claude had answered the deployed task in an earlier night."""
+        name = canary.version_name(task(), MODEL)
+        self._put("RunTableName", {"run_id": f"task#{name}", "record": "canary"})
+
+    def forget_canary(self) -> None:
+        for item in self.records("canary"):
+            key = {name: item[name] for name in ("run_id", "record")}
+            self.dynamodb.delete_item(TableName=self.outputs["RunTableName"], Key=_item(key))
 
     # What people do.
 
@@ -171,7 +184,7 @@ class Stack:
             )
 
     def put_item(self, item: Item) -> None:
-        self.dynamodb.put_item(TableName=self.outputs["TicketTableName"], Item=_item(item))
+        self._put("TicketTableName", item)
 
     def delete(self, ticket_id: str) -> None:
         key = _item({"ticket_id": ticket_id})
@@ -236,7 +249,8 @@ class Stack:
 
     def rows(self) -> list[dict[str, Any]]:
         known = self.known_batches
-        return [row for row in self.claude.control.rows() if row["batch_id"] not in known]
+        rows = self.claude.control.rows()
+        return [row for row in rows if row["batch_id"] not in {None, *known}]
 
     def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
         """Every request to Claude in this test."""
@@ -280,6 +294,9 @@ class Stack:
             yield group, "\n".join(e["message"] for page in pages for e in page["events"])
         yield "messages", repr(self.told())
         yield "run table", repr(self._scan("RunTableName"))
+
+    def _put(self, table: str, item: Item) -> None:
+        self.dynamodb.put_item(TableName=self.outputs[table], Item=_item(item))
 
     def _physical(self, logical: str) -> str:
         answer = self.cloud.client("cloudformation").describe_stack_resource(

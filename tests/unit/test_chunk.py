@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nightshift import custom_id
 from nightshift.chunk import MAX_BYTES, Builder, Chunk, Room, Spool
-from nightshift.money import bound_for
+from nightshift.prices import published
 from nightshift.task import form_for, task
 from nightshift.tickets import Ticket
 from tests.unit.examples import ticket
@@ -30,7 +30,7 @@ class Building:
     def build(self, tickets: Iterable[tuple[str, Ticket | None]], **room: Any) -> Chunk:
         limits = {"requests": 100, "usd": Decimal(10), "out_of_time": lambda: False, **room}
         form = form_for(task(), MODEL)
-        bound = bound_for(MODEL, form.max_tokens)
+        bound = form.bound(published().of(MODEL))
         builder = Builder(task(), form, bound, self.empties.append)
         return builder.build(tickets, Room(**limits))
 

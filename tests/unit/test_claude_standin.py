@@ -140,6 +140,12 @@ class TestWithTheSdk:
         assert message.usage.service_tier == "standard"
         assert counted.input_tokens == message.usage.input_tokens
 
+    def test_only_what_makes_tokens_can_be_counted(self, sdk):
+        asked = params("The app crashes", max_tokens=...)
+
+        with pytest.raises(anthropic.BadRequestError, match="max_tokens: Extra inputs"):
+            sdk.messages.count_tokens(**asked, extra_body={"max_tokens": 16})
+
     def test_models_carry_their_lifecycle(self, sdk):
         haiku = sdk.models.retrieve("claude-haiku-4-5")
         old = sdk.models.retrieve("claude-sonnet-4-5")
@@ -576,6 +582,38 @@ class TestRows:
         assert sorted(map(bool, written)) == [False, False, True]
         assert sorted(map(bool, read)) == [False, True, True]
         assert all(usage["input_tokens"] < 100 for usage in usages)
+
+    @pytest.mark.parametrize(("seconds", "hits"), [(3_500, True), (3_700, False)])
+    def test_the_cache_outlives_its_batch_but_not_its_hour(self, at_once, seconds, hits):
+        mark = {"type": "ephemeral", "ttl": "1h"}
+        system = [
+            {"type": "text", "text": f"{seconds} " + SYSTEM * 300, "cache_control": mark},
+            {"type": "text", "text": "Be brief. " * 50},
+        ]
+        first = one_result(at_once, params(system=system))["message"]["usage"]
+        at_once.control.advance(seconds)
+        again = one_result(at_once, params(system=system))["message"]["usage"]
+
+        assert first["cache_creation_input_tokens"] > 4_096
+        assert bool(again["cache_read_input_tokens"]) == hits
+        assert again["input_tokens"] == first["input_tokens"] > 100
+
+    @pytest.mark.parametrize(
+        ("marks", "says"),
+        [
+            ([{"type": "ephemeral", "ttl": "2h"}], "Input should be '5m' or '1h'"),
+            ([{"type": "for ever"}], "does not match 'ephemeral'"),
+            ([{"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}], "must not come after"),
+            ([{"type": "ephemeral"}] * 5, "A maximum of 4 blocks with cache_control"),
+        ],
+    )
+    def test_a_mark_that_means_nothing_spoils_its_row(self, at_once, marks, says):
+        system = [{"type": "text", "text": "Sort it.", "cache_control": mark} for mark in marks]
+
+        error = one_result(at_once, params(system=system))["error"]["error"]
+
+        assert error["type"] == "invalid_request_error"
+        assert says in error["message"]
 
     @pytest.mark.parametrize(
         ("outcome", "text", "stop_reason"),

@@ -92,6 +92,7 @@ def test_all_keys_may_be_given_at_once() -> None:
 @pytest.mark.parametrize(
     ("key", "typed"),
     [
+        *(("run_id", wrong) for wrong in ("lock", "month#2026-11", "task#1")),
         *(("run_id", wrong) for wrong in (5, True, "", ["x"], {"x": 1}, "x" * 2_049)),
         *(("action", wrong) for wrong in ("", "Classify", "delete", 1, True, ["cancel"])),
         *(("limit", wrong) for wrong in (0, -1, 1.5, "5", True, False, [1], {})),
@@ -168,13 +169,14 @@ def test_any_object_is_taken_or_refused_in_our_own_words(typed: dict[str, Any]) 
 
 
 def test_what_a_dry_run_has_counted_comes_back() -> None:
-    counted = {"after": "T-9", "tickets": 9, "empty": 1, "input_tokens": 900}
+    counted = {"after": "T-9", "tickets": 9, "empty": 1, "tokens": 900, "sample": ["T-9"]}
     event = {"execution": EXECUTION, "started_at": "2026-11-22T02:00:00Z", "input": {}}
 
     estimate = SubmitCall.parse({**event, "estimate": counted}).estimate
 
     assert estimate is not None
     assert (estimate.after, estimate.tickets, estimate.empty) == ("T-9", 9, 1)
+    assert (estimate.tokens, estimate.sample) == (900, ("T-9",))
 
 
 @pytest.mark.parametrize("model", [SubmitCall, StatusCall, CollectCall])

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 
 from nightshift import task as task_module
 from nightshift.errors import SettingsInvalid
-from nightshift.task import TASK_FILE, Form, form_for, task
+from nightshift.prices import published
+from nightshift.task import TASK_FILE, form_for, task
+from tests.claude_standin.answers import answer
+from tests.claude_standin.params import NEW_VERSION, template
 
 SYSTEM = tomllib.loads(TASK_FILE.read_text())["system"].strip()
 CATEGORIES = ("billing", "technical", "account", "feedback", "other")
@@ -59,6 +63,34 @@ def test_a_model_that_thinks_by_default_is_told_not_to(model: str) -> None:
         "thinking": {"type": "disabled"},
         "messages": [{"role": "user", "content": "Hello"}],
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "fixed_tokens", "marked"),
+    [
+        ("claude-haiku-4-5", None, False),
+        ("claude-haiku-4-5", 4095, False),
+        ("claude-haiku-4-5", 4096, True),
+        ("claude-haiku-4-5-20251001", 4096, True),
+        ("claude-haiku-5-5", 511, False),
+        ("claude-haiku-5-5", 512, True),
+    ],
+)
+def test_the_system_prompt_is_marked_where_it_is_long_enough_to_be_cached(
+    model: str, fixed_tokens: int | None, marked: bool
+) -> None:
+    form = form_for(task(), model, fixed_tokens)
+
+    said = form.params("Hello")["system"]
+    kept = {"type": "ephemeral", "ttl": "1h"}
+    assert said == ([{"type": "text", "text": SYSTEM, "cache_control": kept}] if marked else SYSTEM)
+    assert form.caches == marked
+
+
+def test_the_params_to_be_counted_are_those_that_a_batch_sends() -> None:
+    form = form_for(task(), "claude-haiku-5-5")
+
+    assert form.params("Hello") == params_for("claude-haiku-5-5", "Hello")
 
 
 def test_the_system_prompt_names_every_category_and_what_a_ticket_is() -> None:
@@ -154,11 +186,6 @@ def test_only_a_category_of_the_task_ever_comes_out(answer: str) -> None:
     assert category is None or category in CATEGORIES
 
 
-@pytest.fixture(params=["claude-haiku-4-5", "claude-haiku-5-5"])
-def form(request: pytest.FixtureRequest) -> Form:
-    return form_for(task(), request.param)
-
-
 @given(message=TEXT)
 @example(message="x" * 1_000)
 @example(message="\u4f60" * 1_000)
@@ -169,19 +196,6 @@ def test_no_request_has_more_tokens_than_its_bound(model: str, message: str) -> 
     text_bytes = len(SYSTEM.encode()) + len(message.encode())
 
     assert form.most_input_tokens(message) >= text_bytes
-    assert form.likely_input_tokens(message) <= form.most_input_tokens(message)
-
-
-def test_the_likely_tokens_are_near_what_english_text_has(form: Form) -> None:
-    message = message_for("Refund", "Where is my money? " * 20)
-
-    assert form.likely_input_tokens(message) == pytest.approx(len(SYSTEM + message) / 4, rel=0.1)
-
-
-def test_the_likely_tokens_grow_with_letters_beyond_ascii(form: Form) -> None:
-    more = form.likely_input_tokens("你" * 400) - form.likely_input_tokens("")
-
-    assert more == 400
 
 
 @pytest.fixture
@@ -240,3 +254,63 @@ def test_a_task_file_that_is_not_utf_8_is_refused(task_file: Path) -> None:
 
     with pytest.raises(SettingsInvalid, match=r"task\.toml"):
         task()
+
+
+@pytest.mark.parametrize("model", sorted(published().rows))
+def test_every_model_that_can_is_told_not_to_think(model: str) -> None:
+    params = params_for(model)
+    messages = params.pop("messages")
+
+    judged = template(params, NEW_VERSION, batch=True)
+    row = answer("", judged, messages, [], in_cache=False)
+
+    assert row.error is None
+    assert (row.thinking is None, row.stop_reason) == (
+        (False, "max_tokens") if published().of(model).thinks else (True, "end_turn")
+    )
+
+
+ADDED = (
+    "[prices.claude-haiku-6]\ninput = 0.3\noutput = 1\n"
+    "long = {{ over = 9, input = 1, output = {} }}"
+)
+
+
+def test_a_task_file_may_price_a_model_that_nobody_knows_yet(task_file: Path) -> None:
+    task_file.write_text(f"{task_file.read_text()}\n{ADDED.format(2)}")
+
+    price = task().price_table.of("claude-haiku-6-20270101")
+
+    assert (price.input, price.cache_write_1h) == (Decimal("0.3"), Decimal("0.6"))
+    bound = form_for(task(), "claude-haiku-6").bound(price)
+    assert bound.of(9) == Decimal("9.35e-6")
+    assert bound.of(10) == Decimal("21e-6")
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        (ADDED.format(0.5), r"prices\.claude-haiku-6: .*long"),
+        ("[prices.claude-haiku-6]\ninput = 1", r"prices\.claude-haiku-6\.output: Field required"),
+        ("[prices.claude-haiku-6]\ninput = 0\noutput = 1", r"prices\.claude-haiku-6\.input"),
+        ('[prices.claude-haiku-6]\ninput = "x"\noutput = 1', r"prices\.claude-haiku-6\.input"),
+        ("[prices.claude-haiku-6]\ninput = 1\noutput = 1\nin = 1", r"prices\.claude-haiku-6\.in:"),
+        ("[prices]\nclaude-haiku-6 = 1", r"prices\.claude-haiku-6"),
+    ],
+)
+def test_a_malformed_price_is_refused_by_name(task_file: Path, rows: str, named: str) -> None:
+    task_file.write_text(f"{task_file.read_text()}\n{rows}")
+
+    with pytest.raises(SettingsInvalid, match=named):
+        task()
+
+
+def test_the_bound_of_what_may_be_cached_is_that_of_writing_all_of_it() -> None:
+    plain, kept = (form_for(task(), "claude-haiku-4-5", fixed) for fixed in (4_095, 4_096))
+    price = published().of("claude-haiku-4-5")
+    most = kept.most_input_tokens("Hello")
+
+    answers = kept.max_tokens * Decimal("2.5e-6")
+    assert kept.bound(price).of(most) == most * Decimal("1e-6") + answers
+    assert plain.bound(price).of(most) == most * Decimal("0.5e-6") + answers
+    assert most > 4_096 + len("Hello")

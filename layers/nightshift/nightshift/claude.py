@@ -5,12 +5,12 @@ which makes a second paid batch, and would sleep as long as `retry-after` says (
 2026-11). Waiting is the workflow's business.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import anthropic
 import httpx2
@@ -23,7 +23,13 @@ from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 CREATE_TIMEOUT = 240.0
 _READ_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 5.0
+_COUNT_TIMEOUT = 10.0
 _PAGE = 1000
+# Of a request's params, those that count_tokens takes (SDK 2.12.0).
+_COUNTED = frozenset(
+    {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice"}
+    | {"tools"}
+)
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -72,6 +78,14 @@ class ProviderBatch:
     ended_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Model:
+    """How long a model will be there. A day in the past that has not come true is overdue."""
+
+    retired: bool
+    retires_at: datetime | None
+
+
 @dataclass
 class Claude:
     """The provider, for one workspace. `key(fresh)` gives the API key, from a cache or anew."""
@@ -89,25 +103,64 @@ class Claude:
             ClaudeRejected: certainly no batch, and asking again would not help.
             OutcomeUnknown: there may be a batch.
         """
-        client = self._connected()
-        try:
-            batch = client.post(
+        size = {"Content-Length": str(body.size), "Content-Type": "application/json"}
+        timeout = httpx2.Timeout(CREATE_TIMEOUT, connect=_CONNECT_TIMEOUT)
+        batch = self._pay(
+            lambda client: client.post(
                 "/v1/messages/batches",
                 cast_to=MessageBatch,
                 content=body,
-                options={
-                    "headers": {
-                        "Content-Length": str(body.size),
-                        "Content-Type": "application/json",
-                    },
-                    "timeout": httpx2.Timeout(CREATE_TIMEOUT, connect=_CONNECT_TIMEOUT),
-                },
+                options={"headers": size, "timeout": timeout},
             )
-        except anthropic.APIError as error:
-            _explain_create(error)
-        except (httpx2.HTTPError, ValueError) as error:
-            raise OutcomeUnknown(type(error).__name__) from error
+        )
         return _described(batch)
+
+    def ask(self, params: Mapping[str, Any]) -> bytes:
+        """Send one request in real time, once; returns the message as JSON, as a result holds it.
+
+        Raises:
+            NotCreated: certainly no answer; try again later (see its kinds).
+            ClaudeRejected: such a request is refused, in the provider's own words.
+            OutcomeUnknown: it may have been answered, and paid for.
+        """
+        body = dict(params)
+        answer = self._pay(
+            lambda client: client.post("/v1/messages", cast_to=httpx2.Response, body=body)
+        )
+        return answer.content
+
+    def model(self, name: str) -> Model | None:
+        """What the Models API says of a model; None for one that it does not know.
+
+        Raises:
+            ClaudeRejected, ClaudeUnavailable: it does not say.
+        """
+        try:
+            found = self._ask(lambda client: client.models.retrieve(name))
+        except BatchNotFound as error:
+            # A gateway between may know the API's other paths only.
+            if getattr(error.__cause__, "type", "") != "not_found_error":
+                raise ClaudeUnavailable("There is no Models API at this base URL.") from error
+            return None
+        return Model(found.lifecycle == "retired", found.retires_at)
+
+    def count_tokens(self, params: Mapping[str, Any]) -> int:
+        """How many input tokens a request with these params would have; free, and an estimate.
+
+        The endpoint has a rate limit of its own, 2,000 calls a minute or more, and takes no
+        `max_tokens` (platform.claude.com, token counting, 2026-09; SDK 2.12.0).
+
+        Raises:
+            ClaudeRejected: such a request would be refused.
+            BatchNotFound: the model is not known there.
+        """
+        counted = {name: value for name, value in params.items() if name in _COUNTED}
+        count = self._ask(
+            lambda client: client.messages.count_tokens(
+                **counted, timeout=httpx2.Timeout(_COUNT_TIMEOUT, connect=_CONNECT_TIMEOUT)
+            )
+        )
+        return count.input_tokens
 
     def renew_key(self) -> bool:
         """Fetch the key anew; False where it is the one that was just refused."""
@@ -184,6 +237,15 @@ class Claude:
             )
         return self._client
 
+    def _pay[T](self, call: Callable[[anthropic.Anthropic], T]) -> T:
+        """A call that costs money, made once; see `create` for what it raises."""
+        try:
+            return call(self._connected())
+        except anthropic.APIError as error:
+            _explain_no(error)
+        except (httpx2.HTTPError, ValueError) as error:
+            raise OutcomeUnknown(type(error).__name__) from error
+
     def _ask[T](self, call: Callable[[anthropic.Anthropic], T]) -> T:
         """A call that may be repeated: with a fresh key once, in our own words when it fails."""
         try:
@@ -207,15 +269,15 @@ def _page_after(client: anthropic.Anthropic, last: str) -> SyncPage[MessageBatch
     return client.messages.batches.list(limit=_PAGE, after_id=last)
 
 
-def _explain_create(error: anthropic.APIError) -> NoReturn:
-    """Sort the failures of a create into no, never, and unknown."""
+def _explain_no(error: anthropic.APIError) -> NoReturn:
+    """Sort the failures of a call that costs money into no, never, and unknown."""
     if not isinstance(error, anthropic.APIStatusError):
         if isinstance(error.__cause__, _NEVER_SENT):
             raise NotCreated("Claude could not be reached") from error
         raise OutcomeUnknown(type(error).__name__) from error
     status = error.status_code
     if status == 413:
-        raise TooLarge("Claude found the batch too large") from error
+        raise TooLarge("Claude found the request too large") from error
     if status == 401:
         raise KeyRefused("Claude refused the key") from error
     if status == 529 or (status == 429 and error.error_code != "enforced_spend_limit_reached"):

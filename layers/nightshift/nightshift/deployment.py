@@ -7,6 +7,8 @@ from nightshift import aws
 from nightshift.claude import Claude
 from nightshift.ledger import Ledger
 from nightshift.lock import LockItem
+from nightshift.money import Price
+from nightshift.prices import PriceTable
 from nightshift.settings import Settings, settings
 from nightshift.task import Form, Task, form_for, task
 from nightshift.tickets import TicketTable
@@ -22,6 +24,20 @@ class Deployment:
     ledger: Ledger
     lock: LockItem
     claude: Claude
+
+    @property
+    def prices(self) -> PriceTable:
+        """What models cost: a batch keeps the one it was sent to, whatever the stack's is now."""
+        return self.task.price_table
+
+    @property
+    def price(self) -> Price:
+        """What this stack's model costs.
+
+        Raises:
+            PriceUnknown: the model has no price, so its cost could not be bounded.
+        """
+        return self.prices.of(self.settings.model)
 
     @property
     def form(self) -> Form:

@@ -1,16 +1,18 @@
-"""What tokens cost: one table, exact decimals, batch prices at half.
+"""What tokens cost: one model's prices, in exact decimals; a batch costs half.
 
-Source: platform.claude.com pricing, model and batch pages, 2026-08-22 to 2026-11-20.
+The rules are the provider's (platform.claude.com, pricing, 2026-08-22 to 2026-11-20): a batch
+costs half of everything; a cache write costs 1.25 times the input for 5 minutes and twice the
+input for an hour, a cache read a tenth of it, where the model's own row says nothing else.
 """
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Self
+from math import inf
+from typing import Annotated, Any, Self
 
 from msgspec import Struct
-
-from nightshift.errors import PriceUnknown
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PER_MILLION = Decimal(1_000_000)
 BATCH_FACTOR = Decimal("0.5")
@@ -35,89 +37,133 @@ class Usage(Struct, frozen=True):
             self.cache_read + other.cache_read,
         )
 
+    @property
+    def prompt_tokens(self) -> int:
+        """All that was read, from the cache or not."""
+        return self.input_tokens + self.cache_write_5m + self.cache_write_1h + self.cache_read
+
 
 NOTHING = Usage()
 
+type Usd = Annotated[Decimal, Field(gt=0, lt=100_000, allow_inf_nan=False)]
+
+
+def _times_input(factor: str) -> Any:
+    def default(row: dict[str, Any]) -> Decimal:
+        return Decimal(row.get("input", 0)) * Decimal(factor)
+
+    return Field(default_factory=default)
+
+
+class Rates(BaseModel):
+    """USD per million tokens in real time. What a row does not say follows the provider's rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: Usd
+    output: Usd
+    cache_write_5m: Usd = _times_input("1.25")
+    cache_write_1h: Usd = _times_input("2")
+    cache_read: Usd = _times_input("0.1")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        """A budget counts what may be written to the cache as written for an hour."""
+        if not self.cache_read <= self.input <= self.cache_write_5m <= self.cache_write_1h:
+            raise ValueError("must hold cache_read <= input <= cache_write_5m <= cache_write_1h")
+        return self
+
+    def usd(self, usage: Usage) -> Decimal:
+        """USD for tokens at these rates."""
+        total = (
+            usage.input_tokens * self.input
+            + usage.output_tokens * self.output
+            + usage.cache_write_5m * self.cache_write_5m
+            + usage.cache_write_1h * self.cache_write_1h
+            + usage.cache_read * self.cache_read
+        )
+        return total / PER_MILLION
+
+
+class LongRates(Rates):
+    """The rates of a whole request whose prompt has more than `over` tokens, cached ones too."""
+
+    over: int = Field(ge=1)
+
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """USD per million tokens in real time; a batch costs half of each."""
+class Bound:
+    """The most that one request of a batch can cost, in USD: each input token, and the answer.
 
-    input: Decimal
-    output: Decimal
-    cache_write_5m: Decimal
-    cache_write_1h: Decimal
-    cache_read: Decimal
+    A prompt of more than `over` tokens is charged at the rates of long ones.
+    """
+
+    over: float
+    short_token: Decimal
+    short_answer: Decimal
+    long_token: Decimal
+    long_answer: Decimal
+
+    def of(self, input_tokens: int) -> Decimal:
+        """For a request of at most so many input tokens."""
+        if input_tokens > self.over:
+            return input_tokens * self.long_token + self.long_answer
+        return input_tokens * self.short_token + self.short_answer
 
 
-def _price(*usd: str) -> Price:
-    return Price(*map(Decimal, usd))
+class Price(Rates):
+    """What one model costs, and what decides how many tokens it is.
 
+    `cacheable_from` is the shortest prefix that is cached, in tokens; `tokenizer` how many times
+    the tokens of claude-haiku-4-5 the same text has; `thinks` that it cannot be told not to.
+    """
 
-PRICES = {
-    "claude-haiku-4-5": _price("1", "5", "1.25", "2", "0.10"),
-    "claude-haiku-5-5": _price("0.10", "0.50", "0.125", "0.20", "0.01"),
-    "claude-sonnet-4-5": _price("3", "15", "3.75", "6", "0.30"),
-    "claude-sonnet-4-6": _price("3", "15", "3.75", "6", "0.30"),
-    "claude-sonnet-5": _price("2", "10", "2.50", "4", "0.20"),
-    "claude-sonnet-5-5": _price("2", "10", "2.50", "4", "0.10"),
-    "claude-opus-4-5": _price("5", "25", "6.25", "10", "0.50"),
-    "claude-opus-4-6": _price("5", "25", "6.25", "10", "0.50"),
-    "claude-opus-4-7": _price("5", "25", "6.25", "10", "0.50"),
-    "claude-opus-4-8": _price("5", "25", "6.25", "10", "0.50"),
-    "claude-opus-5": _price("5", "25", "6.25", "10", "0.50"),
-    "claude-fable-5-1": _price("10", "50", "12.50", "20", "0.25"),
-}
+    long: LongRates | None = None
+    cacheable_from: int | None = Field(default=None, ge=1)
+    tokenizer: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    thinks: bool = False
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _longer_is_dearer(self) -> Self:
+        """A budget counts a prompt that may be long as long."""
+        if self.long and any(getattr(self.long, r) < getattr(self, r) for r in Rates.model_fields):
+            raise ValueError("long: a rate must not be lower than that of shorter prompts")
+        return self
+
+    def is_long(self, usage: Usage) -> bool:
+        """Whether one request's whole usage is charged at the rates of long prompts."""
+        return self.long is not None and usage.prompt_tokens > self.long.over
+
+    def request_cost(self, usage: Usage) -> Decimal:
+        """USD for one request in real time, at the rates for the length of its own prompt."""
+        return self.realtime_cost(usage, usage if self.is_long(usage) else NOTHING)
+
+    def realtime_cost(self, usage: Usage, of_long_prompts: Usage = NOTHING) -> Decimal:
+        """USD without batches. `of_long_prompts` is the part of `usage` that those used."""
+        if self.long is None:
+            return self.usd(usage)
+        return self.usd(usage) - self.usd(of_long_prompts) + self.long.usd(of_long_prompts)
+
+    def batch_cost(self, usage: Usage, of_long_prompts: Usage = NOTHING) -> Decimal:
+        """USD in batches: half of everything (2026-09-26)."""
+        return self.realtime_cost(usage, of_long_prompts) * BATCH_FACTOR
+
+    def bound(self, token: Usage, answer: Usage) -> Bound:
+        """The bound of requests in batches, priced once for many of them.
+
+        `token` is the dearest that one input token may be charged as, `answer` the longest.
+        """
+        long, over = (self.long, self.long.over) if self.long else (self, inf)
+        return Bound(
+            over,
+            short_token=self.usd(token) * BATCH_FACTOR,
+            short_answer=self.usd(answer) * BATCH_FACTOR,
+            long_token=long.usd(token) * BATCH_FACTOR,
+            long_answer=long.usd(answer) * BATCH_FACTOR,
+        )
 
 
 def alias(model: str) -> str:
     """A model's undated name: results name the dated one."""
     return _DATE_SUFFIX.sub("", model)
-
-
-def price_of(model: str) -> Price:
-    """The price of a model by its alias or its dated id.
-
-    Raises:
-        PriceUnknown: an unknown price is refused, never counted as free.
-    """
-    price = PRICES.get(alias(model))
-    if price is None:
-        known = ", ".join(sorted(PRICES))
-        raise PriceUnknown(f"No price is known for model {model!r}. Set Model to one of: {known}.")
-    return price
-
-
-def realtime_cost(usage: Usage, model: str) -> Decimal:
-    """USD that the same tokens would have cost without batches."""
-    price = price_of(model)
-    total = (
-        usage.input_tokens * price.input
-        + usage.output_tokens * price.output
-        + usage.cache_write_5m * price.cache_write_5m
-        + usage.cache_write_1h * price.cache_write_1h
-        + usage.cache_read * price.cache_read
-    )
-    return total / PER_MILLION
-
-
-def batch_cost(usage: Usage, model: str) -> Decimal:
-    """USD for the tokens of a batch: half of everything (2026-09-26)."""
-    return realtime_cost(usage, model) * BATCH_FACTOR
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """The most that one request of a batch can cost, in USD: its input, and the longest answer."""
-
-    input_token: Decimal
-    answer: Decimal
-
-    def of(self, input_tokens: int) -> Decimal:
-        """For a request of at most so many input tokens."""
-        return input_tokens * self.input_token + self.answer
-
-
-def bound_for(model: str, max_tokens: int) -> Bound:
-    """The bound of a model's requests, priced once for many of them."""
-    return Bound(batch_cost(Usage(1, 0), model), batch_cost(Usage(0, max_tokens), model))

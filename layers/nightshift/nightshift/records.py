@@ -1,5 +1,6 @@
 """What the record of runs says: a run's batches, its rounds, and what became of its requests."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -22,6 +23,8 @@ class Tally:
 
     `left` counts tickets that still ask for a category; `rejected` the requests that failed for
     the account's sake; the four kinds are the provider's own words, to compare with its counts.
+    `long_usage` is the part of `usage` that requests with long prompts used: their price differs.
+    `categories` counts the classified by category, `failures` the failed by why they were given up.
     """
 
     classified: int = 0
@@ -35,6 +38,9 @@ class Tally:
     canceled: int = 0
     expired: int = 0
     usage: Usage = NOTHING
+    long_usage: Usage = NOTHING
+    categories: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: Self) -> Self:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
@@ -46,13 +52,33 @@ class Tally:
         return self.classified + self.superseded + self.requeued + self.failed
 
     def as_item(self) -> dict[str, Any]:
-        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "usage"}
-        return {**counts, "usage": asdict(self.usage)}
+        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.type is int}
+        return {
+            **counts,
+            "usage": asdict(self.usage),
+            "long_usage": asdict(self.long_usage),
+            "categories": dict(self.categories),
+            "failures": dict(self.failures),
+        }
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        counts = {name: int(value) for name, value in item.items() if name != "usage"}
-        return cls(**counts, usage=Usage(**{n: int(v) for n, v in item["usage"].items()}))
+        counts = {f.name: int(item[f.name]) for f in fields(cls) if f.type is int}
+        return cls(
+            **counts,
+            usage=_usage(item["usage"]),
+            long_usage=_usage(item.get("long_usage", {})),
+            categories=_whole(item.get("categories", {})),
+            failures=_whole(item.get("failures", {})),
+        )
+
+
+def _usage(item: Mapping[str, Any]) -> Usage:
+    return Usage(**{name: int(tokens) for name, tokens in item.items()})
+
+
+def _whole(counts: Mapping[str, Any]) -> Counter[str]:
+    return Counter({name: int(count) for name, count in counts.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +152,52 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """One request that tried a task version in real time. `bound` and `cost` are USD.
+
+    `asked`: it was sent, or is about to be, and what it costs is unknown: it counts at its bound.
+    `answered`: it counts at its cost. `refused`: it cost nothing. `notice` is for people.
+    """
+
+    run_id: str
+    record: str
+    state: Literal["asked", "answered", "refused"]
+    execution: str
+    model: str
+    bound: Decimal
+    asked_at: datetime
+    cost: Decimal = Decimal(0)
+    usage: Usage = NOTHING
+    notice: str = ""
+
+    @property
+    def key(self) -> dict[str, str]:
+        return {"run_id": self.run_id, "record": self.record}
+
+    @property
+    def counted(self) -> Decimal:
+        """What a budget must reckon with."""
+        return self.bound if self.state == "asked" else self.cost
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in item.items() if name in known}
+        values["asked_at"] = datetime.fromisoformat(values["asked_at"])
+        values["usage"] = _usage(values.get("usage", {}))
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A task for a model that Claude has answered once. `fixed_tokens` are those of the constant
+    part of its requests, None where they could not be counted."""
+
+    name: str
+    fixed_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """One walk through the index; `walked` once it has reached the end."""
 
@@ -143,6 +215,9 @@ class Night:
     rounds: tuple[Round, ...] = ()
     empties: tuple[tuple[str, int], ...] = field(default=())
     """Executions and how many tickets without text each gave up in one transaction."""
+    canaries: tuple[Canary, ...] = ()
+    model_notices: Mapping[str, str] = field(default_factory=dict)
+    """What each execution that looked at the model's lifecycle found; empty where all is well."""
 
     def in_state(self, *states: State) -> list[Batch]:
         return [batch for batch in self.batches if batch.state in states]

@@ -133,7 +133,8 @@ def play(ours: Workshop, nights: Iterable[tuple[datetime, Script]], scale: float
     """
     size = {"max_requests_per_batch": int(REQUESTS_A_BATCH * scale)}
     settings = SMALL_STACK.model_copy(update=size)
-    ours.world = world = Theatre(ours, {}, Life(cancel_seconds=1), [], settings=settings)
+    ours.world = world = Theatre(ours, {}, Life(cancel_seconds=1), [])
+    world.settings = settings
     texts = iter(_sample())
     for start, script in nights:
         world.script, world.created = script, 0

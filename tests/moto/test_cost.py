@@ -1,0 +1,65 @@
+"""What a night is said to have cost is what its results say, request by request."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nightshift import task as task_module
+from nightshift.task import TASK_FILE
+from tests.moto.scene import Scene
+
+# 370,000 characters are about 133,000 tokens of claude-haiku-5-5, as the stand-in counts.
+LONG = 370_000
+
+
+@pytest.fixture
+def night(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A stack whose task reads whole tickets and is long enough to be cached, by a model that
+    charges more for long prompts."""
+    text = TASK_FILE.read_text().replace("body_characters = 500", f"body_characters = {LONG}")
+    file = tmp_path / "task.toml"
+    file.write_text(text.replace('system = """', f'system = """{"money or else " * 400}'))
+    monkeypatch.setattr(task_module, "TASK_FILE", file)
+    scene.configure(MODEL="claude-haiku-5-5")
+    return scene
+
+
+def charged(usage: dict[str, Any]) -> Decimal:
+    """USD for one request in a batch, by the published prices of claude-haiku-5-5."""
+    written = usage["cache_creation_input_tokens"]
+    read = usage["cache_read_input_tokens"]
+    long = usage["input_tokens"] + written + read > 100_000
+    usd = usage["input_tokens"] * Decimal("0.1") + usage["output_tokens"] * Decimal("0.5")
+    usd += written * Decimal("0.2") + read * Decimal("0.01")
+    return usd * (5 if long else 1) / 2 / 1_000_000
+
+
+@pytest.mark.parametrize("fixed_tokens", [None, 1_000], ids=["not cached", "cached"])
+def test_a_night_with_long_prompts_costs_the_sum_over_its_results(
+    night: Scene, fixed_tokens: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = task_module.form_for(task_module.task(), "claude-haiku-5-5", fixed_tokens)
+    monkeypatch.setattr("nightshift.deployment.Deployment.form", form)
+    night.put("A", "C", "E")
+    night.put("B", "D", body="x" * LONG)
+    execution = night.start()
+    night.send_all(execution)
+    [batch] = night.claude.control.batches()
+    night.claude.control.end_batch(batch["id"])
+    for ticket_id in "ABCDE":  # moto's PartiQL is wrong: without tickets nothing is written
+        night.tickets.delete_item(Key={"ticket_id": ticket_id})
+
+    night.look(execution)
+    night.collect(execution, "batch#0001")
+    report = night.submit(execution)["report"]
+
+    usages = [row["result"]["message"]["usage"] for row in night.claude.control.rows()]
+    cost = sum(map(charged, usages), Decimal(0))
+    [record] = night.stack.ledger.night(report["run_id"]).batches
+    assert record.cost == cost <= record.bound
+    assert report["cost_usd"] == pytest.approx(float(cost), rel=1e-9)
+    assert report["realtime_cost_usd"] == pytest.approx(2 * float(cost), rel=1e-9)
+    assert record.tally.long_usage.prompt_tokens > 2 * 100_000
+    assert bool(record.tally.usage.cache_read) == (fixed_tokens is not None)

@@ -1,0 +1,118 @@
+"""A long task is cheaper to keep than to read 3,000 times: by the usage of the stand-in's answers.
+
+`python -m pytest tests/unit/test_caching.py -rP` prints the numbers.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+from functools import cache
+
+import pytest
+
+from nightshift.forecast import CACHE_HITS, Forecast
+from nightshift.money import NOTHING, Usage
+from nightshift.prices import published
+from nightshift.task import Form, Task, form_for, task
+from tests import sample
+from tests.claude_standin import Life
+from tests.claude_standin.batches import Batches
+from tests.claude_standin.params import NEW_VERSION, template
+
+MODEL = "claude-haiku-4-5"
+PRICE = published().of(MODEL)
+# 6,000 tokens: what a helpdesk with some hundred kinds of tickets would have to explain.
+TAXONOMY = "\n".join(
+    f"{number}: money, a charge, an invoice, a refund or a plan of kind {number}"
+    for number in range(350)
+)
+
+
+def with_taxonomy() -> Task:
+    return task().model_copy(update={"system": f"{task().system}\n{TAXONOMY[:21_000]}"})
+
+
+@cache
+def messages() -> list[str]:
+    """What the tickets of the sample that have any text are asked as."""
+    texts = ((ticket.get("subject", ""), ticket.get("body", "")) for ticket in sample.tickets())
+    return [message for text in texts if (message := task().message_for(*text)) is not None]
+
+
+@cache
+def used_by_the_sample(form: Form) -> Usage:
+    """What the stand-in says that the 3,000 tickets of the sample used."""
+    claude = Batches("http://stand-in", "seed", Life(), 200_000)
+    shared = form.params("-")
+    del shared["messages"]
+    judged = template(shared, NEW_VERSION, batch=True)
+    total = NOTHING
+    for ticket in sample.tickets():
+        message = task().message_for(ticket.get("subject", ""), ticket.get("body", ""))
+        if message is not None:
+            row = claude.answer("", judged, [{"role": "user", "content": message}])
+            assert row.type == "succeeded"
+            written = {
+                "cache_write_1h": row.cache_write_tokens,
+                "cache_read": row.cache_read_tokens,
+            }
+            total += Usage(row.input_tokens, row.output_tokens, **written)
+    return total
+
+
+def test_a_taxonomy_of_6000_tokens_costs_a_fraction_where_it_is_cached() -> None:
+    plain = used_by_the_sample(form_for(with_taxonomy(), MODEL))
+    kept = used_by_the_sample(form_for(with_taxonomy(), MODEL, 6_000))
+
+    without, with_it = PRICE.batch_cost(plain), PRICE.batch_cost(kept)
+    print(f"6,000-token taxonomy, 3,000 tickets, {MODEL} in batches:")
+    print(f"  not cached ${without:.2f}: {plain.input_tokens:,} tokens read")
+    print(f"  cached     ${with_it:.2f}: {kept.input_tokens:,} tokens read, ", end="")
+    print(f"{kept.cache_write_1h:,} written, {kept.cache_read:,} from the cache")
+    assert kept.prompt_tokens == plain.prompt_tokens
+    assert 6_000 <= kept.cache_write_1h <= 6_200
+    assert (plain.cache_write_1h, plain.cache_read) == (0, 0)
+    assert with_it < without / 5
+
+
+def test_the_default_task_is_too_short_to_be_cached_even_where_it_is_marked() -> None:
+    form = form_for(task(), MODEL)
+    marked = replace(form, head=form_for(task(), MODEL, 4_096).head)
+
+    assert used_by_the_sample(marked) == used_by_the_sample(form)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fixed_tokens"),
+    [(task(), None), (with_taxonomy(), None), (with_taxonomy(), 6_000)],
+    ids=["default task", "taxonomy", "taxonomy, cached"],
+)
+def test_a_night_stays_within_the_bound_of_its_requests(
+    asked: Task, fixed_tokens: int | None
+) -> None:
+    form = form_for(asked, MODEL, fixed_tokens)
+    bound = form.bound(PRICE)
+
+    most = sum((bound.of(form.most_input_tokens(each)) for each in messages()), Decimal(0))
+    cost = PRICE.batch_cost(used_by_the_sample(form))
+    print(f"bound ${most:.2f}, cost ${cost:.2f}: {most / cost:.1f} times")
+    assert cost < most
+
+
+@pytest.mark.parametrize(("hits", "pays"), [(0.30, False), (0.52, False), (0.53, True)])
+def test_caching_pays_from_53_percent_of_hits_on(
+    hits: float, pays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightshift.forecast.CACHE_HITS", hits)
+    forecast = Forecast(requests=3_000, fixed=6_000, messages=0, answer=0.0)
+
+    costs = [
+        PRICE.batch_cost(forecast.usage(form_for(with_taxonomy(), MODEL, counted)))
+        for counted in (None, 6_000)
+    ]
+    assert (costs[1] < costs[0]) == pays
+
+
+def test_what_is_assumed_lies_where_caching_pays() -> None:
+    write, read = PRICE.cache_write_1h / PRICE.input, PRICE.cache_read / PRICE.input
+
+    assert Decimal(CACHE_HITS) > (write - 1) / (write - read)
