@@ -206,7 +206,7 @@ def test_an_outage_lasts_until_claude_answers_again() -> None:
 
     text = headline(reading(*refused, late))
 
-    assert "for 3 h, from 02:00 to 05:00 (2 new batches were refused)" in text
+    assert "for 3 h, from 02:00 to 05:00 (2 requests were refused)" in text
 
 
 def test_a_failure_that_a_later_start_made_good_is_history() -> None:

@@ -101,6 +101,7 @@ class Facts:
     def start(self) -> datetime | None:
         """The first thing that is known of the run."""
         moments = [batch.intent_at for batch in self.record.night.batches]
+        moments += [canary.asked_at for canary in self.record.night.canaries]
         moments += [failure.at for failure in self.record.failures if failure.at]
         return min([*moments, *self._reported], default=None)
 
@@ -148,7 +149,10 @@ class Facts:
             for moment in (batch.created_at, batch.closed_at)
             if moment
         )
-        refused = [b.intent_at for b in self.record.night.batches if b.refusal == REFUSED]
+        night = self.record.night
+        refused = [batch.intent_at for batch in night.batches if batch.refusal == REFUSED]
+        refused += [canary.asked_at for canary in night.canaries if canary.state == "refused"]
+        refused.sort()
         while refused:
             start = refused[0]
             end = next((moment for moment in answered if moment > start), None)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from tests.operator.failed_tickets.table import FailedTicket
 from tests.operator.night_report import words
+from tests.operator.night_report.advice import Verdict
 from tests.operator.night_report.facts import Facts
 from tests.operator.night_report.record import MOST_TICKETS_READ, Record
 from tests.operator.night_report.timeline import timeline
@@ -83,7 +84,7 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         report=record.report,
         night=record.night,
         verdict=judged,
-        shown_as_actions=any(action.text in _notices(record) for action in judged.actions),
+        notices=list(_other_notices(facts, judged)),
         timeline=timeline(facts),
         categories=list(_categories(facts)),
         reasons=list(_reasons(record.failed)),
@@ -111,8 +112,15 @@ def _visible(value: Any) -> Any:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
 
 
-def _notices(record: Record) -> tuple[str, ...]:
-    return record.report.notices if record.report else ()
+def _other_notices(facts: Facts, judged: Verdict) -> Iterator[str]:
+    """What the report noted and the verdict does not say already."""
+    report = facts.record.report
+    if report is None:
+        return
+    said = {action.text for action in judged.actions}
+    for notice in report.notices:
+        if notice not in said and not (report.reason == "budget" and "budget" in notice):
+            yield notice
 
 
 def _took(facts: Facts) -> timedelta | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from nightshift.records import Batch
 from tests.operator.night_report.facts import Facts
-from tests.operator.night_report.words import clock_on, count, duration
+from tests.operator.night_report.words import clock_on, count, duration, usd
 
 
 def unusual(facts: Facts) -> Iterator[str]:
@@ -12,11 +12,17 @@ def unusual(facts: Facts) -> Iterator[str]:
     if start is None:
         return
     day = start.date()
+    answered = [canary for canary in facts.record.night.canaries if canary.state == "answered"]
+    if answered:
+        yield (
+            "The task or the model was new: a single request tried it first, for "
+            f"{usd(float(sum(canary.cost for canary in answered)))}."
+        )
     for outage in facts.outages:
         if outage.end is None:
             yield f"Claude took nothing from {clock_on(outage.start, day)} on."
             continue
-        tries = count(outage.refusals, "new batch was", "new batches were")
+        tries = count(outage.refusals, "request was", "requests were")
         yield (
             f"Claude was down or refused us for {duration(outage.end - outage.start)}, from "
             f"{clock_on(outage.start, day)} to {clock_on(outage.end, day)} ({tries} refused). "
