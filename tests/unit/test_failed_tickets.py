@@ -14,6 +14,7 @@ from nightshift.tickets import TicketTable
 from tests.crash_proof.world import Workshop, workshop
 from tests.operator import stack as stacks
 from tests.operator.failed_tickets import __main__ as command
+from tests.operator.failed_tickets import table
 from tests.operator.failed_tickets.table import NO_REASON, failed_tickets, retry
 from tests.operator.stack import Stack, Unusable, find
 
@@ -160,6 +161,16 @@ def test_what_changed_since_it_was_read_is_left_alone(stack: Stack) -> None:
     assert "gone" not in [i["ticket_id"]["S"] for i in _all(stack)]
 
 
+def test_an_index_that_lags_is_not_believed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(stack, "failed")
+    put(stack, "sorted", classification_status="", category="billing")
+    monkeypatch.setattr(table, "_failed_ids", lambda *_: iter(["failed", "gone", "sorted"]))
+
+    found = failed_tickets(stack.dynamodb, "tickets")
+
+    assert [ticket.ticket_id for ticket in found] == ["failed"]
+
+
 def _all(stack: Stack) -> list[dict[str, Any]]:
     return list(stack.dynamodb.scan(TableName="tickets")["Items"])
 
@@ -167,11 +178,11 @@ def _all(stack: Stack) -> list[dict[str, Any]]:
 def test_a_ticket_that_asks_again_is_known_as_one_that_had_failed(stack: Stack) -> None:
     """By that, a decision starts its attempts from 0."""
     put(stack, "T")
-    table = TicketTable(stack.dynamodb, "tickets")
+    tickets = TicketTable(stack.dynamodb, "tickets")
 
-    retry(table, failed_tickets(stack.dynamodb, "tickets"), lambda n: None)
+    retry(tickets, failed_tickets(stack.dynamodb, "tickets"), lambda n: None)
 
-    ticket = table.read(["T"])["T"]
+    ticket = tickets.read(["T"])["T"]
     assert (ticket.status, ticket.failed_before) == ("pending", True)
 
 

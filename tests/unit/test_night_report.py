@@ -317,7 +317,15 @@ def long_night(batches: int = 50) -> Record:
     )
     failed = tuple(given_up(f"TM-{n}", f"{'refusal' if n % 3 else 'max_tokens'}: No answer.")
                    for n in range(196))  # fmt: skip
-    return record(*made, failed=failed)
+    shares = {"technical": 0.35, "billing": 0.27, "account": 0.2, "feedback": 0.12, "other": 0.06}
+    sorted_ = sum(each.tally.classified for each in made)
+    report = Report(
+        status="complete", reported_at=made[-1].closed_at, month_cost_usd=1_204.5,
+        categories={name: int(share * sorted_) for name, share in shares.items()},
+    )  # fmt: skip
+    before = Report(status="partial", classified=sorted_ // 2, categories=dict.fromkeys(shares, 99))
+    earlier = tuple((f"2026-11-{day:02}", before) for day in range(5, 22))
+    return record(*made, failed=failed, report=report, earlier=earlier)
 
 
 @pytest.mark.parametrize(
