@@ -84,10 +84,11 @@ class Scene:
     def store_key(self, text: str) -> None:
         self.secrets.put_secret_value(SecretId="key", SecretString=text)
 
-    def remember_canary(self) -> None:
+    def remember_canary(self, fixed_tokens: int | None = None) -> None:
         """As if Claude had answered this task and model in an earlier night."""
         name = canary.version_name(task.task(), self.stack.settings.model)
-        self.runs.put_item(Item={"run_id": f"task#{name}", "record": "canary"})
+        counted = {} if fixed_tokens is None else {"fixed_tokens": fixed_tokens}
+        self.runs.put_item(Item={"run_id": f"task#{name}", "record": "canary", **counted})
 
     def start(self, name: str = "night") -> str:
         """An execution that runs until it is stopped."""

@@ -38,10 +38,9 @@ def charged(usage: dict[str, Any]) -> Decimal:
 
 @pytest.mark.parametrize("fixed_tokens", [None, 1_000], ids=["not cached", "cached"])
 def test_a_night_with_long_prompts_costs_the_sum_over_its_results(
-    night: Scene, fixed_tokens: int | None, monkeypatch: pytest.MonkeyPatch
+    night: Scene, fixed_tokens: int | None
 ) -> None:
-    form = task_module.form_for(task_module.task(), "claude-haiku-5-5", fixed_tokens)
-    monkeypatch.setattr("nightshift.deployment.Deployment.form", form)
+    night.remember_canary(fixed_tokens)
     night.put("A", "C", "E")
     night.put("B", "D", body="x" * LONG)
     execution = night.start()
