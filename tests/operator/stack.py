@@ -105,6 +105,6 @@ def explained() -> Iterator[None]:
             raise Unusable(
                 f"AWS does not accept these credentials ({code}): log in again."
             ) from None
-        raise Unusable(f"AWS refused {error.operation_name}: {code}.") from None
+        raise Unusable(f"AWS refused {error.operation_name}: {error}") from None
     except BotoCoreError as error:
         raise Unusable(f"AWS could not be asked: {error}") from None
