@@ -11,6 +11,7 @@ REQUIREMENTS := layers/dependencies/requirements.txt requirements-dev.txt
 BUILD := .build
 # The stack that the commands for operators look at; `sam deploy` calls it so.
 STACK ?= nightshift
+CHECKOV := $(BUILD)/checkov/bin/checkov
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,22 +54,32 @@ crash-proof: install ## die at every call, lose every response: is anybody paid 
 bench: install ## against the plain way: time, memory, calls, the bill
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-lint: install ## style, types, template, workflow
+lint: install $(CHECKOV) ## style, types, template, workflow, security
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy layers/nightshift/nightshift
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+	$(CHECKOV) --file template.yaml --config-file tests/infrastructure/checkov.yaml
+
+# An environment of its own: it pins other versions of what the rest needs.
+$(CHECKOV): requirements-checkov.txt | $(BIN)/.installed
+	$(BIN)/python -m venv --clear $(BUILD)/checkov
+	$(BUILD)/checkov/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes --no-deps --no-compile -r requirements-checkov.txt
+	touch $@
 
 unit: install ## the tests that need neither the local cloud nor a build
 	$(BIN)/python -m pytest tests/unit tests/moto tests/infrastructure
 
-PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
-	--no-emit-index-url --no-header --no-annotate layers/dependencies/requirements.in
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+PIN := $(COMPILE) layers/dependencies/requirements.in
 
 requirements: install ## pin again what layers/dependencies/requirements.in and pyproject.toml ask for
 	$(PIN) --group pyproject.toml:dev -o requirements-dev.txt
 	# The layer takes the very versions that the tests run on.
 	$(PIN) --constraint requirements-dev.txt -o layers/dependencies/requirements.txt
+	$(COMPILE) --group pyproject.toml:checkov -o requirements-checkov.txt
 
 clean: ## forget everything that was built
 	rm -rf .venv .aws-sam $(BUILD) .pytest_cache .mypy_cache .ruff_cache

@@ -8,8 +8,10 @@ from nightshift.collect import collect
 from nightshift.deployment import deployment
 from nightshift.events import CollectCall
 from nightshift.observability import logger, metrics
+from nightshift.unexpected import unexpected_without_words
 
 
+@unexpected_without_words
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -153,11 +153,13 @@ def _month() -> Subject:
     kinds = [resource["Type"] for resource in template()["Resources"].values()]
     source = (REPOSITORY / "layers/nightshift/nightshift/observability.py").read_text()
     metrics = len(re.findall(r"\.add_metric\(", source))
+    alarms = [r for r in template()["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    watched = sum(map(_metrics_watched, alarms))
     hours = METRIC_HOURS_PER_NIGHT * NIGHTS_PER_MONTH
     each = metrics * prices.METRIC_MONTH
     costs = {
         "secret": kinds.count("AWS::SecretsManager::Secret") * prices.SECRET_MONTH,
-        "alarms": kinds.count("AWS::CloudWatch::Alarm") * prices.ALARM_MONTH,
+        f"alarms on {watched} metrics": watched * prices.ALARM_METRIC_MONTH,
         "dashboard": kinds.count("AWS::CloudWatch::Dashboard") * prices.DASHBOARD_MONTH,
         f"{metrics} custom metrics, {hours} hours": each * hours / prices.HOURS_PER_MONTH,
         "100,000 tickets kept (0.1 GB)": 0.1 * prices.TABLE_GB_MONTH,
@@ -170,3 +172,9 @@ def _month() -> Subject:
         "The dashboard is free as one of an account's first three.",
     ]
     return Subject("AWS bill of a month", ["fixed", "USD"], rows, notes, [target], {"month": costs})
+
+
+def _metrics_watched(alarm: Any) -> int:
+    """An alarm on an expression is billed for each metric in it."""
+    queries = alarm["Properties"].get("Metrics", [])
+    return sum("MetricStat" in query for query in queries) or 1

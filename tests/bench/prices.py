@@ -22,7 +22,7 @@ TRANSFER_OUT_GB = 0.09
 
 # A month of what is there whether or not a night runs.
 SECRET_MONTH = 0.40
-ALARM_MONTH = 0.10
+ALARM_METRIC_MONTH = 0.10  # of each metric that a standard alarm watches
 DASHBOARD_MONTH = 3.00
 METRIC_MONTH = 0.30  # of a custom metric; only the hours in which it gets data are billed
 TABLE_GB_MONTH = 0.25 + 0.20  # stored, and recoverable to any second of 35 days

@@ -55,6 +55,7 @@ ROUTES = [
     ("DELETE", re.compile(f"{BATCHES}/([^/]+)"), "delete"),
     ("POST", re.compile(f"{BATCHES}/([^/]+)/cancel"), "cancel"),
     ("GET", re.compile(f"{BATCHES}/([^/]+)/results"), "results"),
+    ("POST", re.compile("/v1/oauth/token()"), "token"),
     ("POST", re.compile("/v1/messages()"), "messages"),
     ("POST", re.compile("/v1/messages/count_tokens()"), "count_tokens"),
     ("GET", re.compile("/v1/models()"), "models"),

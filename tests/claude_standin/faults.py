@@ -12,7 +12,7 @@ from tests.claude_standin.batches import Life
 from tests.claude_standin.errors import ApiError, invalid
 
 OPERATIONS = ("create", "retrieve", "list", "cancel", "delete", "results", "messages",
-              "count_tokens", "models")  # fmt: skip
+              "count_tokens", "models", "token")  # fmt: skip
 SILENCES = ("drop", "reset", "hang")
 STREAM_ENDS = ("cut", "close", "stall", "reset")
 ONLY_ON = {"life": "create", "lines": "results", "stream": "results"}

@@ -24,6 +24,7 @@ from tests.claude_standin.control import PREFIX, Control
 from tests.claude_standin.endpoints import Call, Reply, perform, route
 from tests.claude_standin.errors import ApiError, invalid
 from tests.claude_standin.faults import Faults, mangle
+from tests.claude_standin.identity import Identity
 
 DEFAULT_API_KEY = "sk-ant-stand-in"
 VERSIONS = ("2023-06-01", "2026-10-21")
@@ -58,6 +59,7 @@ class StandIn(ThreadingHTTPServer):
         self.control = Control(self.url)
         self.batches = Batches(self.url, settings.seed, life, settings.queue_limit)
         self.faults = Faults()
+        self.identity = Identity()
         self.requests: list[dict[str, Any]] = []
         self.numbers = itertools.count()
         self.stopping = threading.Event()
@@ -114,9 +116,7 @@ class Handler(BaseHTTPRequestHandler):
             call.body = self._body()
             if "answer" in call.do:
                 raise ApiError(**call.do["answer"])
-            self._authorize()
-            call.version = self._version()
-            reply: Reply | ApiError = perform(call, self.server.batches)
+            reply: Reply | ApiError = self._reply(call)
         except ApiError as error:
             reply = error
         entry.update(accepted=call.accepted, object_id=call.object_id)
@@ -124,6 +124,16 @@ class Handler(BaseHTTPRequestHandler):
         self._finish(reply, call, entry)
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = serve  # noqa: N815
+
+    def _reply(self, call: Call) -> Reply:
+        if call.operation == "token":  # that is how a client comes to be authorized
+            return Reply(self.server.identity.exchange(call.body, self._betas()))
+        self._authorize()
+        call.version = self._version()
+        return perform(call, self.server.batches)
+
+    def _betas(self) -> set[str]:
+        return {flag.strip() for flag in self.headers.get("anthropic-beta", "").split(",")}
 
     def _note(self, call: Call) -> dict[str, Any]:
         entry = {
@@ -162,6 +172,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _authorize(self) -> None:
         bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
+        if self.server.identity.accepts(bearer, self._betas()):
+            return
         key = self.headers.get("x-api-key", bearer)  # x-api-key wins where both are sent
         if not key:
             raise ApiError(401, "x-api-key header is required")

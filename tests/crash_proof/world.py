@@ -27,7 +27,7 @@ import msgspec
 import yaml
 from ministack.services import dynamodb as ministack
 
-from nightshift import aws, custom_id, task
+from nightshift import aws, custom_id, table_check, task
 from nightshift.claude import Claude
 from nightshift.deployment import Deployment
 from nightshift.ledger import Ledger
@@ -273,6 +273,7 @@ class World:
     def deployment(self, process: Process) -> Iterator[Deployment]:
         """What a new Lambda process would connect."""
         with self.workshop.edges_for(self, process) as (dynamodb, base_url):
+            table_check.check.cache_clear()
             keys: list[str] = []
 
             def key(fresh: bool) -> str:
@@ -442,7 +443,7 @@ def _tables_of_the_template() -> dict[str, dict[str, Any]]:
     template = yaml.load((ROOT / "template.yaml").read_text(), Loader)  # noqa: S506
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     tables = {}
-    for name, resource in (("tickets", "TicketTable"), ("runs", "RunTable")):
+    for name, resource in (("tickets", "OwnTicketTable"), ("runs", "RunTable")):
         properties = template["Resources"][resource]["Properties"]
         known = {key: properties[key] for key in wanted if key in properties}
         tables[name] = {"TableName": name, **known}

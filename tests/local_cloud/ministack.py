@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -18,15 +19,17 @@ import venv
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import yaml
-from ministack.app import main
-from ministack.core import lambda_runtime
-from ministack.services import dynamodb, lambda_svc
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import dynamodb, lambda_svc, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 MENDED_VERSION = "1.5.33"
@@ -137,11 +140,107 @@ def share_unpacked_layers(directory: Path) -> None:
     lambda_runtime.Worker._spawn = spawn_on_shared_layers
 
 
+def keep_alarms_of_metric_math() -> None:
+    """CloudFormation makes alarms on expressions too; MiniStack refuses them. They are kept here,
+    never evaluated: only SetAlarmState moves them."""
+    record_of: Callable[[str, Any], dict[str, Any]] = provisioners._cw_metric_alarm_record
+    assert "Metrics" in record_of.__code__.co_consts, "MiniStack knows metric math by now"
+
+    def record_with_expressions(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+        if "Metrics" not in properties:
+            return record_of(name, properties)
+        single = {"Namespace": "-", "MetricName": "-"}
+        plain = {key: value for key, value in properties.items() if key != "Metrics"}
+        return record_of(name, plain | single) | {"Namespace": "", "MetricName": ""}
+
+    provisioners._cw_metric_alarm_record = record_with_expressions
+
+
 def check_each_expression_once() -> None:
     """MiniStack parses a condition again for every item of a page, which takes most of a query."""
     check = dynamodb._condition_syntax_error
     assert not hasattr(check, "cache_info"), "MiniStack remembers by itself by now"
     dynamodb._condition_syntax_error = functools.lru_cache(check)
+
+
+def check_statements_as_aws_does() -> None:
+    """Ask for the action of each statement in a PartiQL batch, on its table.
+
+    MiniStack asks for ``dynamodb:BatchExecuteStatement`` on ``*``, which is no action of AWS.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html (2026-11)
+    """
+    checks_of: Callable[..., list[tuple[str, str]]] = iam_actions.dynamodb_transaction_checks
+    assert "PartiQL" not in str(checks_of.__code__.co_consts), "MiniStack checks statements by now"
+
+    def checks(action: str, body: bytes, region: str, account: str) -> list[tuple[str, str]]:
+        if action != "dynamodb:BatchExecuteStatement":
+            return checks_of(action, body, region, account)
+        statements = [each["Statement"] for each in json.loads(body)["Statements"]]
+        asked = {(_verb_of(statement), _table_of(statement)) for statement in statements}
+        arn = f"arn:aws:dynamodb:{region}:{account}:table"
+        return sorted((f"dynamodb:PartiQL{verb}", f"{arn}/{table}") for verb, table in asked)
+
+    iam_actions.dynamodb_transaction_checks = checks
+
+
+def _verb_of(statement: str) -> str:
+    return statement.split(maxsplit=1)[0].title()
+
+
+def _table_of(statement: str) -> str:
+    [table] = re.findall(r'\b(?:FROM|INTO|UPDATE)\s+"?([\w.-]+)', statement, re.IGNORECASE)[:1]
+    return str(table)
+
+
+def check_workflows_as_aws_does() -> None:
+    """With ``AUTH=true``, let a state do only what its workflow's role allows.
+
+    MiniStack checks the roles of functions, but never that of a state machine.
+    """
+    execute, invoke = stepfunctions._execute_task, stepfunctions._invoke_resource
+    assert "RoleArn" not in str(invoke.__code__.co_names), "MiniStack checks workflows by now"
+    role: ContextVar[str] = ContextVar("role")
+
+    def execute_as_role(state: Any, given: Any, execution: Any, context: Any) -> Any:
+        machine = stepfunctions._state_machines[execution["stateMachineArn"]]
+        role.set(machine["roleArn"])
+        return execute(state, given, execution, context)
+
+    def invoke_if_allowed(resource: str, arguments: Any) -> Any:
+        action, on = asked_by_a_state(resource, arguments)
+        if app.AUTH and not role_allows(role.get(), action, on):
+            denied = f"{role.get()} is not authorized to perform: {action} on resource: {on}"
+            raise stepfunctions._ExecutionError("States.Permissions", denied)
+        return invoke(resource, arguments)
+
+    stepfunctions._execute_task = execute_as_role
+    stepfunctions._invoke_resource = invoke_if_allowed
+
+
+def asked_by_a_state(resource: str, arguments: dict[str, Any]) -> tuple[str, str]:
+    """The IAM action of a service integration, and the resource that its arguments name."""
+    service, operation = resource.split(":")[-2:]
+    action = f"{service}:{operation[0].upper()}{operation[1:]}"
+    if action == "lambda:Invoke":
+        return "lambda:InvokeFunction", arguments["FunctionName"]
+    if "TableName" in arguments:
+        where = f"{get_region()}:{get_account_id()}"
+        return action, f"arn:aws:dynamodb:{where}:table/{arguments['TableName']}"
+    return action, arguments.get("TopicArn", "*")
+
+
+def role_allows(role_arn: str, action: str, resource: str) -> bool:
+    """Whether a role's policies, as they are now, allow an action on a resource."""
+    request = iam_evaluator.EvalContext(
+        principal_arn=role_arn,
+        principal_type="AssumedRole",
+        principal_account=get_account_id(),
+        action=action,
+        resource_arn=resource,
+        region=get_region(),
+    )
+    policies = iam_evaluator._gather_role_policies(role_arn.rpartition("/")[2], get_account_id())
+    return bool(iam_evaluator.evaluate(request, policies).decision == "Allow")
 
 
 def die_with_parent() -> None:
@@ -159,8 +258,11 @@ if __name__ == "__main__":
     scratch = Path(tempfile.mkdtemp(prefix="lambda-"))
     run_functions_without_our_packages(scratch / "python")
     share_unpacked_layers(Path(__file__).parents[2] / ".build" / "layers")
+    keep_alarms_of_metric_math()
     check_each_expression_once()
+    check_statements_as_aws_does()
+    check_workflows_as_aws_does()
     try:
-        main()
+        app.main()
     finally:
         os.killpg(0, signal.SIGKILL)

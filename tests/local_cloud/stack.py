@@ -1,5 +1,6 @@
 """The project's stack in the local cloud: the same `sam build` and `sam deploy` as on AWS."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.local_cloud.cloud import REPOSITORY, LocalCloud, LocalCloudFailed
@@ -37,11 +39,12 @@ def build(cloud: LocalCloud, project: Path = REPOSITORY) -> Path:
     built = build_directory / "template.yaml"
     digest_file = build_directory / DIGEST_FILE
     digest = _digest(project)
-    if built.exists() and digest_file.exists() and digest_file.read_text() == digest:
+    with _alone_in(project / ".aws-sam"):
+        if built.exists() and digest_file.exists() and digest_file.read_text() == digest:
+            return built
+        _sam(cloud, project, "build", "--cached", "--parallel", "--config-file", _sam_config(cloud))
+        digest_file.write_text(digest)
         return built
-    _sam(cloud, project, "build", "--cached", "--parallel", "--config-file", _sam_config(cloud))
-    digest_file.write_text(digest)
-    return built
 
 
 def deploy(
@@ -61,17 +64,13 @@ def deploy(
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def allow_local_partiql(cloud: LocalCloud, role_name: str) -> None:
-    """Let a role run PartiQL batches, which MiniStack checks under a name that AWS does not have.
-
-    AWS checks `dynamodb:PartiQLUpdate` on the table, and the template grants that.
-    """
-    statement = {"Effect": "Allow", "Action": "dynamodb:BatchExecuteStatement", "Resource": "*"}
-    cloud.client("iam").put_role_policy(
-        RoleName=role_name,
-        PolicyName="local-partiql",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-    )
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Wait until no other process is in here: a night and the tests may run at the same time."""
+    directory.mkdir(exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back with the file, however the process ends
+        yield
 
 
 def _sam(cloud: LocalCloud, project: Path, *arguments: str) -> None:

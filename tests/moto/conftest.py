@@ -27,7 +27,6 @@ ENVIRONMENT = {
     "MAX_COST_USD": "25",
     "MAX_MONTHLY_COST_USD": "0",
     "STACK_NAME": "nightshift",
-    "ANTHROPIC_OPEN_TELEMETRY": "false",
     "POWERTOOLS_METRICS_NAMESPACE": "Nightshift",
     "POWERTOOLS_SERVICE_NAME": "nightshift",
 }

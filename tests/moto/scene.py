@@ -14,7 +14,7 @@ import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from nightshift import aws, canary, custom_id, deployment, settings, task
+from nightshift import aws, canary, custom_id, deployment, settings, table_check, task
 from nightshift.deployment import Deployment
 from nightshift.records import Tally
 from tests.claude_standin import StandIn
@@ -189,15 +189,15 @@ def table(name: str) -> Any:
 def create_tables() -> None:
     """The two tables as the template defines them."""
     made = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
-    for name in ("TicketTable", "RunTable"):
-        properties = TEMPLATE["Resources"][name]["Properties"]
+    for name, resource in (("TicketTable", "OwnTicketTable"), ("RunTable", "RunTable")):
+        properties = TEMPLATE["Resources"][resource]["Properties"]
         definition = {key: properties[key] for key in made if key in properties}
         client("dynamodb").create_table(TableName=name, **definition)
 
 
 def forget() -> None:
     """A cold start: what functions keep between calls is gone."""
-    for module in (aws, deployment, settings, task):
+    for module in (aws, deployment, settings, table_check, task):
         for thing in vars(module).values():
             if clear := getattr(thing, "cache_clear", None):
                 clear()

@@ -30,12 +30,17 @@ def dry_run(scene: Scene, **asked: Any) -> Step:
 
 
 def paid(scene: Scene) -> Decimal:
-    """What a night then costs, by the usage of its results."""
+    """What a night then costs in batches, by the usage of its results."""
     scene.send_all(scene.start())
     for batch in scene.claude.control.batches():
         scene.claude.control.end_batch(batch["id"])
-    rows = [row["result"]["message"]["usage"] for row in scene.claude.control.rows()]
-    return scene.stack.price.batch_cost(sum(map(used, rows), NOTHING))
+    return scene.stack.price.batch_cost(sum(map(used, results(scene)), NOTHING))
+
+
+def results(scene: Scene) -> list[dict[str, Any]]:
+    """The usage of each request of a batch."""
+    rows = [row for row in scene.claude.control.rows() if row["batch_id"]]
+    return [row["result"]["message"]["usage"] for row in rows]
 
 
 def used(usage: dict[str, Any]) -> Usage:
@@ -51,7 +56,7 @@ def test_a_dry_run_writes_nothing_pays_nothing_and_takes_no_lock(scene: Scene) -
     scene.configure(MAX_REQUESTS_PER_BATCH=2)
     scene.put("A", "B", "C")
     scene.put("D", subject=" ")
-    tickets = scene.tickets.scan()["Items"]
+    tickets, runs = scene.tickets.scan()["Items"], scene.runs.scan()["Items"]
 
     step = scene.submit("nobody", dry_run=True)
 
@@ -61,7 +66,7 @@ def test_a_dry_run_writes_nothing_pays_nothing_and_takes_no_lock(scene: Scene) -
     assert (report["submitted"], report["classified"], report["cost_usd"]) == (0, 0, 0)
     assert report["realtime_cost_usd"] == pytest.approx(2 * report["estimated_cost_usd"])
     assert scene.tickets.scan()["Items"] == tickets
-    assert scene.runs.scan()["Items"] == []
+    assert scene.runs.scan()["Items"] == runs
     assert {each["operation"] for each in scene.claude.control.requests()} == {"count_tokens"}
 
 
@@ -70,13 +75,14 @@ def test_an_estimate_is_within_a_tenth_of_what_the_night_then_costs(
     scene: Scene, model: str
 ) -> None:
     scene.configure(MODEL=model)
+    scene.remember_canary()
     put_sample(scene, 150)
 
     report = dry_run(scene)
 
-    assert report["estimated_cost_usd"] == pytest.approx(float(paid(scene)), rel=0.1)
-    assert report["estimate_method"].startswith("input: 20 tickets counted by Claude, characters")
     assert len(scene.claude.control.requests("count_tokens")) == SIZE + 1
+    assert report["estimate_method"].startswith("input: 20 tickets counted by Claude, characters")
+    assert report["estimated_cost_usd"] == pytest.approx(float(paid(scene)), rel=0.1)
 
 
 def test_the_sample_corrects_what_characters_get_wrong(scene: Scene) -> None:
@@ -85,8 +91,7 @@ def test_the_sample_corrects_what_characters_get_wrong(scene: Scene) -> None:
     report = dry_run(scene)
     paid(scene)
 
-    usages = [row["result"]["message"]["usage"] for row in scene.claude.control.rows()]
-    read = sum(usage["input_tokens"] for usage in usages)
+    read = sum(usage["input_tokens"] for usage in results(scene))
     assert report["input_tokens"] == pytest.approx(read, rel=0.01)
 
 

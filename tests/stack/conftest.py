@@ -20,17 +20,18 @@ class Place(NamedTuple):
     cloud: LocalCloud
     claude: StandIn
 
-    def deploy(self, name: str) -> Stack:
-        """A new stack, still without a key."""
+    def deploy(self, name: str, **more: str) -> Stack:
+        """A new stack, still without a key; `more` are its parameters beside the usual ones."""
         parameters = {
             "AnthropicBaseUrl": self.claude.url,
             "ScheduleState": "DISABLED",
             "MaxRequestsPerBatch": "5",
             "Architecture": "x86_64",
+            "LogLevel": "DEBUG",
         }
-        outputs = deploy(self.cloud, name, build(self.cloud), parameters)
+        outputs = deploy(self.cloud, name, build(self.cloud), parameters | more)
         stack = Stack(self.cloud, self.claude, name, outputs)
-        stack.prepare()
+        assert stack.inbox  # open from now on
         return stack
 
 
@@ -48,6 +49,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.fixture(scope="session")
 def deployed(place: Place) -> Stack:
     stack = place.deploy("night")
+    stack.make_talkative()
     stack.store_key(place.claude.api_key)
     return stack
 

@@ -14,13 +14,20 @@ from nightshift import canary, custom_id
 from nightshift.task import task
 from tests.claude_standin import Life, StandIn
 from tests.local_cloud.cloud import LocalCloud
-from tests.local_cloud.stack import allow_local_partiql
 
 CANARY = "xylograph"
-"""A word in the text of every ticket, and of nothing else."""
+"""A word in the text of every ticket and in its markup, and in nothing else."""
 MODEL = "claude-haiku-4-5"
+TALKATIVE = {
+    "ANTHROPIC_LOG": "debug",
+    "ANTHROPIC_OPEN_TELEMETRY": "true",
+    "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE": "content",
+    "POWERTOOLS_DEBUG": "1",
+    "POWERTOOLS_LOG_LEVEL": "DEBUG",
+    "POWERTOOLS_LOGGER_LOG_EVENT": "true",
+}
+"""Variables that ask every library to say all that it knows."""
 LIFE = Life(seconds=0.3)
-FUNCTIONS = ("SubmitLogs", "StatusLogs", "CollectLogs", "WorkflowLogs")
 # USD for a token of claude-haiku-4-5 in a batch: half of 1 and 5 dollars a million (2026-11).
 USD_IN, USD_OUT = Decimal("0.0000005"), Decimal("0.0000025")
 
@@ -133,10 +140,15 @@ class Stack:
             )
         return str(url)
 
-    def prepare(self) -> None:
-        """Allow what only the local cloud asks for, and open the inbox."""
-        allow_local_partiql(self.cloud, self._physical("CollectRole"))
-        assert self.inbox
+    def make_talkative(self) -> None:
+        """Have the functions log as much as any variable of their environment can bring about."""
+        client = self.cloud.client("lambda")
+        for name in (name for output, name in self.outputs.items() if "FunctionName" in output):
+            given = client.get_function_configuration(FunctionName=name)["Environment"]
+            variables = given["Variables"] | TALKATIVE
+            client.update_function_configuration(
+                FunctionName=name, Environment={"Variables": variables}
+            )
 
     def store_key(self, key: str) -> None:
         self.cloud.client("secretsmanager").put_secret_value(
@@ -166,7 +178,7 @@ class Stack:
     def remember_canary(self) -> None:
         """As if Claude had answered the deployed task in an earlier night."""
         name = canary.version_name(task(), MODEL)
-        self._put("RunTableName", {"run_id": f"task#{name}", "record": "canary"})
+        self.put_record({"run_id": f"task#{name}", "record": "canary"})
 
     def forget_canary(self) -> None:
         for item in self.records("canary"):
@@ -178,13 +190,16 @@ class Stack:
     def put(self, *ids: str, body: str = "My invoice") -> None:
         """Tickets that ask for a category."""
         for ticket_id in ids:
-            text = f"{body} ({ticket_id}, {CANARY})"
-            self.put_item(
-                {"ticket_id": ticket_id, "body": text, "classification_status": "pending"}
-            )
+            text = f'{body} ({ticket_id}, {CANARY})<img alt="{CANARY}" src="{CANARY}.png">'
+            ticket = {"ticket_id": ticket_id, "subject": CANARY, "body": text}
+            self.put_item({**ticket, "classification_status": "pending"})
 
     def put_item(self, item: Item) -> None:
-        self._put("TicketTableName", item)
+        self.dynamodb.put_item(TableName=self.outputs["TicketTableName"], Item=_item(item))
+
+    def put_record(self, item: Item) -> None:
+        """An item of the run table, as an earlier night may have left it."""
+        self.dynamodb.put_item(TableName=self.outputs["RunTableName"], Item=_item(item))
 
     def delete(self, ticket_id: str) -> None:
         key = _item({"ticket_id": ticket_id})
@@ -286,19 +301,18 @@ class Stack:
         for night in self.nights:
             yield night.arn, json.dumps([night.described, night.history()], default=str)
         logs = self.cloud.client("logs")
-        for function in FUNCTIONS:
-            group = self._physical(function)
+        for group in logs.describe_log_groups()["logGroups"]:
             pages = logs.get_paginator("filter_log_events").paginate(
-                logGroupName=group, startTime=int(self.since * 1000)
+                logGroupName=group["logGroupName"], startTime=int(self.since * 1000)
             )
-            yield group, "\n".join(e["message"] for page in pages for e in page["events"])
+            said = "\n".join(e["message"] for page in pages for e in page["events"])
+            yield group["logGroupName"], said
         yield "messages", repr(self.told())
+        yield "metrics", repr(self.cloud.client("cloudwatch").list_metrics()["Metrics"])
         yield "run table", repr(self._scan("RunTableName"))
 
-    def _put(self, table: str, item: Item) -> None:
-        self.dynamodb.put_item(TableName=self.outputs[table], Item=_item(item))
-
-    def _physical(self, logical: str) -> str:
+    def physical(self, logical: str) -> str:
+        """The name in the account of a resource in the template."""
         answer = self.cloud.client("cloudformation").describe_stack_resource(
             StackName=self.name, LogicalResourceId=logical
         )

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.local_cloud.cloud import REPOSITORY, LocalCloud, local_cloud
-from tests.local_cloud.stack import allow_local_partiql, build, deploy
+from tests.local_cloud.stack import build, deploy
 
 FUNCTION = dedent("""
     import os, signal, sys, time
@@ -53,6 +53,7 @@ FUNCTION = dedent("""
         return {"pid": os.getpid(), "left": context.get_remaining_time_in_millis()}
 """)
 
+ACCOUNT = "000000000000"
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -249,20 +250,34 @@ def test_a_project_is_built_once_and_deployed_with_a_workflow_in_yaml(
     assert build(cloud, project).stat().st_mtime_ns != first_build
 
 
-def test_policies_are_enforced_and_a_partiql_batch_can_be_allowed(tmp_path: Path) -> None:
+def test_the_policies_of_functions_and_workflows_are_enforced(tmp_path: Path) -> None:
     with local_cloud(tmp_path, settings={"AUTH": "true"}) as cloud:
         name = create_function(cloud)
         create_table(cloud, "tickets")
         statement = "UPDATE tickets SET category=? WHERE ticket_id=? AND subject='x'"
         parameters = [{"S": "bug"}, {"S": "T-1"}]
         order = {"do": "write", "statement": {"Statement": statement, "Parameters": parameters}}
+        call = lambda_task(f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}", order)
 
-        denied = invoke(cloud, name, order)
-        allow_local_partiql(cloud, name)
-        allowed = invoke(cloud, name, order)
+        not_called = run(cloud, {"Call": call}, role=name)
+        allow(cloud, name, "lambda:InvokeFunction", f"lambda:us-east-1:{ACCOUNT}:function:{name}")
+        not_written = run(cloud, {"Call": call}, role=name)
+        allow(cloud, name, "dynamodb:PartiQLUpdate", f"dynamodb:us-east-1:{ACCOUNT}:table/tickets")
+        done = run(cloud, {"Call": call}, role=name)
 
-    assert "AccessDenied" in denied["errorMessage"]
-    assert allowed[0]["Error"]["Code"] == "ConditionalCheckFailed"
+    assert not_called["error"] == "States.Permissions"
+    assert "lambda:InvokeFunction" in not_called["cause"]
+    assert "dynamodb:PartiQLUpdate" in not_written["cause"]
+    assert json.loads(done["output"])["Payload"][0]["Error"]["Code"] == "ConditionalCheckFailed"
+
+
+def allow(cloud: LocalCloud, role: str, action: str, resource: str) -> None:
+    statement = {"Effect": "Allow", "Action": action, "Resource": f"arn:aws:{resource}"}
+    cloud.client("iam").put_role_policy(
+        RoleName=role,
+        PolicyName=action.replace(":", "-"),
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
 
 
 def create_function(cloud: LocalCloud, timeout: int = 2) -> str:
@@ -317,12 +332,12 @@ def lambda_task(function: str, order: dict[str, Any], **fields: Any) -> dict[str
     }
 
 
-def run(cloud: LocalCloud, states: dict[str, Any]) -> dict[str, Any]:
+def run(cloud: LocalCloud, states: dict[str, Any], role: str = "workflow") -> dict[str, Any]:
     """Create a workflow of these states and run it from the first to its end."""
     definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states}
     machine = cloud.client("stepfunctions").create_state_machine(
         name=f"m{time.monotonic_ns()}",
-        roleArn="arn:aws:iam::000000000000:role/workflow",
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}",
         definition=json.dumps(definition),
     )
     return finish(cloud, machine["stateMachineArn"])

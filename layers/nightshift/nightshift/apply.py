@@ -8,13 +8,13 @@ from nightshift.decision import ACCOUNT_ERRORS, INVALID_REQUEST, Decision, Rules
 from nightshift.errors import TableRefused
 from nightshift.ledger import Ledger
 from nightshift.money import NOTHING, Price
+from nightshift.quotable import quotable
 from nightshift.records import Tally
 from nightshift.results import Line
 from nightshift.tickets import TicketTable, no_room
 
 # A ticket that changes each time between read and write has somebody else at work on it.
 _TRIES = 10
-_LONGEST_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Applier:
                 line.error == INVALID_REQUEST and self.rules.all_invalid
             )
             if rejected:
-                rejection = f"{line.error}: {line.message[:_LONGEST_MESSAGE]}"
+                rejection = f"{line.error}: {quotable(line.error, line.message)}"
             for name, count in (
                 (decision.outcome, 1),
                 (line.kind, 1),

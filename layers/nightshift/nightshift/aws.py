@@ -11,7 +11,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from nightshift.errors import ApiKeyMissing
+from nightshift.errors import ApiKeyMissing, SettingsInvalid
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,6 +24,7 @@ __all__ = [
     "error_code",
     "execution_status",
     "from_item",
+    "identity_token",
     "to_item",
 ]
 
@@ -85,6 +86,26 @@ def api_key(secret: str, fresh: bool = False) -> str:
     return key
 
 
+def identity_token(audience: str) -> str:
+    """A signed JWT in which AWS tells one audience which role we have; valid for 15 minutes.
+
+    Raises:
+        SettingsInvalid: this account has not been allowed to issue such tokens.
+    """
+    try:
+        issued = _sts().get_web_identity_token(
+            Audience=[audience], DurationSeconds=900, SigningAlgorithm="RS256"
+        )
+    except ClientError as error:
+        if "OutboundWebIdentityFederationDisabled" not in error_code(error):
+            raise
+        raise SettingsInvalid(
+            "This AWS account issues no identity tokens yet. Allow it once with: "
+            "aws iam enable-outbound-web-identity-federation"
+        ) from None
+    return str(issued["WebIdentityToken"])
+
+
 def _secret_value(secret: str, fresh: bool) -> str:
     try:
         value = _secrets().get(secret, max_age=KEY_MAX_AGE_SECONDS, force_fetch=fresh)
@@ -102,6 +123,11 @@ def _is_key(value: str) -> bool:
 @cache
 def _step_functions() -> Any:
     return boto3.client("stepfunctions", config=_CONFIG)
+
+
+@cache
+def _sts() -> Any:
+    return boto3.client("sts", config=_CONFIG)
 
 
 @cache

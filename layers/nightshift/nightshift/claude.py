@@ -5,20 +5,31 @@ which makes a second paid batch, and would sleep as long as `retry-after` says (
 2026-11). Waiting is the workflow's business.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from time import time
 from typing import Any, NoReturn, Protocol
 
 import anthropic
 import httpx2
+from anthropic.lib.credentials import (
+    StaticToken,
+    WorkloadIdentityError,
+    exchange_federation_assertion,
+)
 from anthropic.pagination import SyncPage
 from anthropic.types.messages import MessageBatch
 
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
+from nightshift.quotable import quotable
 
+# ANTHROPIC_LOG lets the SDK log requests from its import on (2.12.0, 2026-11): not from here on.
+for _talker in ("anthropic", "httpx2", "httpcore2"):
+    logging.getLogger(_talker).setLevel(logging.WARNING)
 # Well under the Lambda's 15 minutes, so that a create ends before its function does. Seconds.
 CREATE_TIMEOUT = 240.0
 _READ_TIMEOUT = 60.0
@@ -30,6 +41,8 @@ _COUNTED = frozenset(
     {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice"}
     | {"tools"}
 )
+# A token is renewed so long before its end, and not again so soon after its start. Seconds.
+_TOKEN_MARGIN = 60.0
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -86,9 +99,73 @@ class Model:
     retires_at: datetime | None
 
 
+class AccessToken(str):
+    """What stands in for a key after an exchange: valid for minutes, sent as a bearer token."""
+
+    __slots__ = ()
+
+
+@dataclass
+class Federation:
+    """A `key` for Claude without a stored key: AWS's word for us, exchanged at the provider.
+
+    The provider's federation rule says which word it believes, and for whom we then speak
+    (platform.claude.com, workload identity federation; SDK 2.12.0, 2026-11).
+    """
+
+    base_url: str
+    identity_token: Callable[[], str]
+    """A signed JWT in which AWS says who we are, made at each call."""
+    rule_id: str
+    organization_id: str
+    service_account_id: str
+    _token: AccessToken = field(default_factory=AccessToken, repr=False)
+    _minted_at: float = 0.0
+    _expires_at: float = 0.0
+
+    def __call__(self, fresh: bool) -> AccessToken:
+        """An access token, from a cache or anew.
+
+        Raises:
+            ClaudeRejected: the provider does not believe us, or refuses a token from just now.
+            ClaudeUnavailable: the provider could not answer now.
+        """
+        now = time()
+        if fresh and now < self._minted_at + _TOKEN_MARGIN:
+            raise ClaudeRejected(
+                "Claude does not accept the access token that it has just issued. Look at the "
+                f"federation rule {self.rule_id} and its service account, then start again."
+            )
+        if fresh or now > self._expires_at - _TOKEN_MARGIN:
+            self._exchange()
+        return self._token
+
+    def _exchange(self) -> None:
+        try:
+            minted = exchange_federation_assertion(
+                assertion=self.identity_token(),
+                federation_rule_id=self.rule_id,
+                organization_id=self.organization_id,
+                service_account_id=self.service_account_id,
+                base_url=self.base_url,
+            )
+        except WorkloadIdentityError as error:
+            status = error.status_code or 503
+            if status in (408, 429) or status >= 500:
+                raise ClaudeUnavailable(f"Claude exchanges no identity now ({status}).") from error
+            raise ClaudeRejected(
+                f"Claude does not believe who AWS says we are ({status}). Compare the federation "
+                f"rule {self.rule_id} with the role of the function, then start again. "
+                f"Request {error.request_id}."
+            ) from error
+        self._token = AccessToken(minted.token)
+        self._minted_at, self._expires_at = time(), float(minted.expires_at or 0)
+
+
 @dataclass
 class Claude:
-    """The provider, for one workspace. `key(fresh)` gives the API key, from a cache or anew."""
+    """The provider, for one workspace. `key(fresh)` gives the API key, from a cache or anew, or
+    an access token in its place."""
 
     base_url: str
     key: Callable[[bool], str]
@@ -227,13 +304,18 @@ class Claude:
                 ) from error
 
     def _connected(self) -> anthropic.Anthropic:
-        if self._client is None:
-            self._sent_key = self.key(False)
+        key = self.key(False)
+        if self._client is None or key != self._sent_key:
+            self._sent_key = key
+            token = isinstance(key, AccessToken)
             self._client = anthropic.Anthropic(
-                api_key=self._sent_key,
+                api_key=None if token else key,
+                credentials=StaticToken(key) if token else None,
                 base_url=self.base_url,
                 max_retries=0,
                 timeout=httpx2.Timeout(_READ_TIMEOUT, connect=_CONNECT_TIMEOUT),
+                # Else a variable of the environment could put requests and answers into traces.
+                open_telemetry={"traces": False, "propagation": False},
             )
         return self._client
 
@@ -288,7 +370,7 @@ def _explain_no(error: anthropic.APIError) -> NoReturn:
 
 
 def _rejected(error: anthropic.APIStatusError) -> ClaudeRejected:
-    said = (error.api_message or "no reason given")[:300]
+    said = quotable(str(error.type), error.api_message or "no reason given")
     return ClaudeRejected(
         f"Claude refuses our requests ({error.status_code} {error.type}): {said} "
         f"Mend the account, the key or the task, then start again. Request {error.request_id}."

@@ -1,10 +1,12 @@
 """This stack's edges, connected once for as long as a function's process lives."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 from nightshift import aws
-from nightshift.claude import Claude
+from nightshift.claude import Claude, Federation
+from nightshift.errors import SettingsInvalid
 from nightshift.ledger import Ledger
 from nightshift.lock import LockItem
 from nightshift.money import Price
@@ -12,6 +14,9 @@ from nightshift.prices import PriceTable
 from nightshift.settings import Settings, settings
 from nightshift.task import Form, Task, form_for, task
 from nightshift.tickets import TicketTable
+
+# To whom AWS vouches for us; the federation rule and the roles' policy name it too.
+AUDIENCE = "https://api.anthropic.com"
 
 
 @dataclass(frozen=True)
@@ -60,5 +65,22 @@ def deployment() -> Deployment:
         TicketTable(dynamodb, ours.ticket_table),
         Ledger(dynamodb, ours.run_table),
         LockItem(dynamodb, ours.run_table, aws.execution_status),
-        Claude(ours.anthropic_base_url, lambda fresh: aws.api_key(ours.api_key_secret, fresh)),
+        Claude(ours.anthropic_base_url, _key(ours)),
+    )
+
+
+def _key(ours: Settings) -> Callable[[bool], str]:
+    """How to sign in: with the stored key, or with who AWS says we are."""
+    if not ours.federation_rule_id:
+        return lambda fresh: aws.api_key(ours.api_key_secret, fresh)
+    if not ours.organization_id or not ours.service_account_id:
+        raise SettingsInvalid(
+            "A FederationRuleId needs the OrganizationId and the ServiceAccountId beside it."
+        )
+    return Federation(
+        ours.anthropic_base_url,
+        lambda: aws.identity_token(AUDIENCE),
+        ours.federation_rule_id,
+        ours.organization_id,
+        ours.service_account_id,
     )

@@ -46,3 +46,7 @@ class LedgerMismatch(NightshiftError):
 
 class TableRefused(NightshiftError):
     """DynamoDB refused a write for a reason that waiting does not cure."""
+
+
+class Unexpected(NightshiftError):
+    """None of the above. Its kind and place are told, its words not: they may quote a ticket."""

@@ -10,8 +10,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from nightshift.records import Batch
 
-# At DEBUG the SDK writes whole request bodies into the log (anthropic 2.12.0, 2026-11).
-for noisy in ("anthropic", "httpx2", "httpcore2", "botocore", "boto3"):
+# At DEBUG the AWS SDK writes whole request bodies into the log (botocore 1.43, 2026-11).
+for noisy in ("botocore", "boto3"):
     logging.getLogger(noisy).setLevel(logging.WARNING)
 # Most calls have nothing to count, and powertools would say so each time.
 warnings.filterwarnings("ignore", message="No application metrics to publish")

@@ -17,6 +17,9 @@ class Settings(BaseModel):
     ticket_table: str = Field(min_length=1)
     run_table: str = Field(min_length=1)
     api_key_secret: str = Field(min_length=1)
+    federation_rule_id: str = ""
+    organization_id: str = ""
+    service_account_id: str = ""
     anthropic_base_url: str = Field(pattern=r"^https?://")
     model: str = Field(min_length=1)
     poll_seconds: int = Field(ge=60)

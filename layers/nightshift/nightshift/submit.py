@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from nightshift import budget, canary, estimate, lifecycle, message, report
+from nightshift import budget, canary, estimate, lifecycle, message, report, table_check
 from nightshift.adopt import resolve
 from nightshift.budget import Left
 from nightshift.canary import Trial
@@ -39,7 +39,9 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
         ClaudeRejected: asking again would not help; nothing was created.
         ClaudeUnavailable: the provider refused for about a day.
         ApiKeyMissing: there is something to send and no key.
+        SettingsInvalid: the ticket table lacks the key or the index that is needed.
     """
+    table_check.check(stack.tickets.dynamodb, stack.tickets.name)
     stack.prices.of(stack.settings.model)
     if call.input.dry_run:
         return estimate.count(call, stack, time_left)

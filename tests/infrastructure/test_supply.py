@@ -1,0 +1,59 @@
+"""What runs elsewhere is pinned to what was looked at, and what a linter overlooks has a reason."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+REQUIREMENTS = sorted([*ROOT.glob("requirements*.txt"), *ROOT.glob("layers/*/requirements.txt")])
+
+
+@pytest.fixture(params=WORKFLOWS, ids=lambda path: path.name)
+def workflow(request: pytest.FixtureRequest) -> Any:
+    return yaml.safe_load(request.param.read_text())
+
+
+def test_there_is_a_workflow() -> None:
+    assert [path.name for path in WORKFLOWS] == ["test.yml"]
+
+
+def test_every_action_is_pinned_by_its_commit(workflow: Any) -> None:
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    used = [step["uses"] for step in steps if "uses" in step]
+
+    assert used
+    assert [each for each in used if not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", each)] == []
+
+
+def test_the_workflow_may_read_and_knows_no_secret(workflow: Any) -> None:
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "secrets." not in str(workflow)
+    assert all(job["timeout-minutes"] for job in workflow["jobs"].values())
+    assert not any("permissions" in job for job in workflow["jobs"].values())
+
+
+def test_it_runs_the_very_command_of_the_readme(workflow: Any) -> None:
+    runs = [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step]
+
+    assert runs == ["make test"]
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_package_is_pinned_by_version_and_hash(path: Path) -> None:
+    packages = re.split(r"\n(?=\S)", path.read_text().strip())
+
+    assert packages
+    assert [each for each in packages if not re.match(r"[\w.-]+(\[[\w,-]+\])?==", each)] == []
+    assert [each for each in packages if "--hash=sha256:" not in each] == []
+
+
+def test_every_check_that_is_skipped_says_what_it_is_about() -> None:
+    lines = (ROOT / "tests" / "infrastructure" / "checkov.yaml").read_text().splitlines()
+    skipped = [line for line in lines if "CKV" in line]
+
+    assert skipped
+    assert [line for line in skipped if not re.search(r"CKV\w+ # \w", line)] == []
