@@ -94,7 +94,8 @@ class Tables:
         values = [value["S"] for value in asked["ExpressionAttributeValues"].values()]
         if "IndexName" in asked:
             return self._query_index(asked, values)
-        run_id, first, last = values
+        run_id, *between = values
+        first, last = between or ("", chr(sys.maxunicode))
         found = [
             _projected(item, _names(asked))
             for (run, record), item in sorted(self.items[RUN_TABLE].items())

@@ -8,7 +8,7 @@ from os import environ
 from types import SimpleNamespace
 from typing import Any
 
-from nightshift import results
+from nightshift import aws, canary, results
 from nightshift.chunk import Builder, Room
 from nightshift.claude import Claude
 from nightshift.collect import collect as collect_batch
@@ -106,7 +106,10 @@ def _connected() -> Deployment:
     """The functions' own deployment, its clients made and connected."""
     stack = deployment()
     claude = Claude(stack.settings.anthropic_base_url, lambda fresh: environ["ANTHROPIC_API_KEY"])
-    stack.lock.read()
+    # A night whose task Claude has answered once, as all but the first are.
+    name = canary.version_name(stack.task, stack.settings.model)
+    known = aws.to_item({"run_id": f"task#{name}", "record": "canary"})
+    stack.ledger.dynamodb.put_item(TableName=stack.ledger.name, Item=known)
     claude.newest()
     return replace(stack, claude=claude)
 

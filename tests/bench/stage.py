@@ -127,6 +127,7 @@ def template_defaults() -> dict[str, Any]:
         "PollSeconds": "poll_seconds",
         "MaxRequestsPerBatch": "max_requests_per_batch",
         "MaxAttempts": "max_attempts",
+        "MaxMonthlyCostUsd": "max_monthly_cost_usd",
     }
     parameters = template()["Parameters"]
     return {variable: parameters[name]["Default"] for name, variable in names.items()}

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import pairwise
+from math import isclose
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from nightshift.aws import from_item
 from nightshift.ledger import Ledger
 from nightshift.money import NOTHING, Usage
 from nightshift.prices import published
+from nightshift.records import Night
 from nightshift.report import Ending
 from tests.crash_proof.world import DAWN, SETTINGS, World
 
@@ -26,15 +27,16 @@ def violations(world: World, tickets: Iterable[dict[str, Any]], thrown_away: str
         _payments(world, thrown_away),
         _tickets(world, tickets),
         _books(world),
+        _money(world),
         _provider(world),
     )
     return [problem for problems in checks for problem in problems]
 
 
 def _ours(world: World) -> Iterator[dict[str, Any]]:
-    """Every request of ours that the provider accepted."""
+    """Every request of ours that the provider accepted in a batch."""
     rows = world.claude.journal(with_params=False)
-    return (row for row in rows if row["batch_id"] not in world.strangers)
+    return (row for row in rows if row["batch_id"] not in {None, *world.strangers})
 
 
 def paid(world: World) -> Counter[str]:
@@ -76,8 +78,7 @@ def _tickets(world: World, tickets: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def _books(world: World) -> Iterator[str]:
     records = items(world, "runs")
-    ledger = Ledger(world.workshop.plain_client, SETTINGS.run_table)
-    nights = [ledger.night(run) for run in sorted({r["run_id"] for r in records} - {"lock"})]
+    nights = _nights(world, records)
     batches = [batch for night in nights for batch in night.batches]
     lock = next(record for record in records if record["run_id"] == "lock")
     yield from (f"unfinished run: {run}" for run in lock.get("unfinished", ()))
@@ -97,10 +98,43 @@ def _books(world: World) -> Iterator[str]:
     texts = sum(paid(world).values())
     if (total["classified"], total["superseded"], total["empty"]) != (len(paid(world)), 0, 1):
         yield f"{texts} paid answers, but the books say {dict(total)}"
-    cost = sum((batch.cost for batch in batches), Decimal(0))
-    price = published().of(SETTINGS.model).batch_cost(sum(map(_usage, _ours(world)), NOTHING))
-    if cost != price:
-        yield f"the books say {cost} USD, the provider {price}"
+    answers = Counter(
+        row["result"]["message"]["content"][0]["text"]
+        for row in _ours(world)
+        if row["result"] and row["result"]["type"] == "succeeded"
+    )
+    told = sum((batch.tally.categories for batch in batches), Counter[str]())
+    if told != answers - Counter({"bananas": 1}):
+        yield f"the books say {dict(told)}, the provider {dict(answers)}"
+
+
+def _money(world: World) -> Iterator[str]:
+    """What nights cost is what the provider bills, as far as its answers ever arrived."""
+    nights = _nights(world, items(world, "runs"))
+    asked = [row for row in world.claude.journal(with_params=False) if row["batch_id"] is None]
+    if not asked:
+        yield "no canary was ever answered"
+        return
+    canaries = Counter(canary.state for night in nights for canary in night.canaries)
+    answered = canaries["answered"]
+    if not answered <= len(asked) <= answered + canaries["asked"]:
+        yield f"{len(asked)} canaries were answered, but the books say {dict(canaries)}"
+    price = published().of(SETTINGS.model)
+    in_batches = price.batch_cost(sum(map(_usage, _ours(world)), NOTHING))
+    canary = price.realtime_cost(_usage(asked[0]))
+    billed = float(in_batches + answered * canary)
+    cost = sum(report.flat(night, Ending("complete"), 0, _START)["cost_usd"] for night in nights)
+    if not isclose(cost, billed, rel_tol=1e-9):
+        yield f"the books say {cost} USD, the provider {billed}"
+    if in_batches + len(asked) * canary > world.settings.max_monthly_cost_usd:
+        yield "the provider bills more than the month's budget"
+
+
+def _nights(world: World, records: Iterable[dict[str, Any]]) -> list[Night]:
+    """All runs; the lock, the months and the tasks are none."""
+    names = {record["run_id"] for record in records if "#" not in record["run_id"]} - {"lock"}
+    ledger = Ledger(world.workshop.plain_client, SETTINGS.run_table)
+    return [ledger.night(run_id) for run_id in sorted(names)]
 
 
 def _provider(world: World) -> Iterator[str]:
@@ -125,7 +159,9 @@ def items(world: World, table: str) -> list[dict[str, Any]]:
 
 def at_any_time(world: World) -> Iterator[str]:
     """What must be true between any two calls of functions."""
-    batches = [item for item in items(world, "runs") if item["record"].startswith("batch#")]
+    records = items(world, "runs")
+    yield from _over_budget(world, records)
+    batches = [item for item in records if item["record"].startswith("batch#")]
     # A batch that turned out to be a stranger's goes back to `creating`, beside another one.
     if sum(batch["state"] == "creating" and "foreign" not in batch for batch in batches) > 1:
         yield "two items are creating"
@@ -136,6 +172,21 @@ def at_any_time(world: World) -> Iterator[str]:
     )
     if any(one[1] >= next_one[0] for one, next_one in pairwise(ranges)):
         yield f"open ranges overlap: {ranges}"
+
+
+def _over_budget(world: World, records: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """What may have been paid at most, by the items alone."""
+    counted = Counter[str]()
+    for item in records:
+        if item["record"].startswith(("batch#", "canary#")):
+            certain = item["state"] in ("closed", "answered")
+            most = item["cost"] if certain else item["bound"]
+            free = item["state"] in ("void", "refused")
+            counted[item["run_id"]] += 0 if free else most
+    if any(usd > world.settings.max_cost_usd for usd in counted.values()):
+        yield f"a run's budget is exceeded: {dict(counted)}"
+    if sum(counted.values()) > world.settings.max_monthly_cost_usd:
+        yield f"the month's budget is exceeded: {dict(counted)}"
 
 
 def _usage(row: dict[str, Any]) -> Usage:

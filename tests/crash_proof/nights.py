@@ -66,7 +66,7 @@ def _all(noted: Noted, mode: str) -> bool:
 
 def _first_steps(noted: Noted, mode: str) -> bool:
     """Later, one of two executions has ended."""
-    return noted.number < 30 and mode in ("die after", "end", "pause", "pause to the last moment")
+    return noted.number < 40 and mode in ("die after", "end", "pause", "pause to the last moment")
 
 
 def _has_effect(noted: Noted) -> bool:
@@ -90,6 +90,11 @@ def _creates(noted: Noted, mode: str) -> bool:
     return noted.operation == "create" and mode in IN_DOUBT
 
 
+def _payments(noted: Noted, mode: str) -> bool:
+    paid = ("TransactWriteItems", "create", "messages")
+    return noted.operation in paid and mode in IN_DOUBT
+
+
 def _intents(noted: Noted, mode: str) -> bool:
     return noted.operation in ("TransactWriteItems", "create") and mode in IN_DOUBT
 
@@ -108,6 +113,7 @@ class Scenario:
     stranger: Stranger | None = None
     collect_seconds: float = 600.0
     unanswered: tuple[str, ...] = ()
+    budgets: tuple[str, str] = ("25", "1000")
     impatient: range = range(0)
 
 
@@ -150,6 +156,7 @@ def play(case: Case, workshop: Workshop) -> Played:
         scenario.stranger,
         scenario.collect_seconds,
         scenario.unanswered,
+        scenario.budgets,
     )
     workshop.world = world
     written = tickets()
@@ -225,6 +232,10 @@ SCENARIOS = (
     Scenario("three creates in doubt, one stranger, a little lag", _creates,
              unanswered=("lost", "lost", "timeout before"), list_lag=250.0, unfair=LATE,
              stranger=Stranger(False, 100.0, times=1), seconds=4000.0),
+    # Room for two batches at their bounds, or for all that is paid in the end and two canaries
+    # that were lost.
+    Scenario("a tight run", _payments, budgets=("0.0045", "1000"), starts=(Start(0),)),
+    Scenario("a tight month", _payments, budgets=("25", "0.0045"), starts=(Start(0),)),
     IMPATIENT,
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -110,6 +110,7 @@ class World:
     stranger: Stranger | None = None
     collect_seconds: float = 600.0
     unanswered: tuple[str, ...] = ()
+    budgets: tuple[str, str] = ("25", "1000")
     now: float = DAWN
     journal: list[Noted] = field(default_factory=list)
     executions: dict[str, str] = field(default_factory=dict)
@@ -118,6 +119,7 @@ class World:
     strangers: set[str] = field(default_factory=set)
     alarms: list[str] = field(default_factory=list)
     _asleep: dict[Process, int | None] = field(default_factory=dict)
+    settings: Settings = field(init=False)
     _due: list[tuple[float, Callable[[], Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -125,6 +127,9 @@ class World:
         self.claude.rules = self.rules
         self._creates = iter(self.unanswered)
         self.claude.now = lambda: self.now  # type: ignore[method-assign]
+        run, month = map(Decimal, self.budgets)
+        limits = {"max_cost_usd": run, "max_monthly_cost_usd": month}
+        self.settings = SETTINGS.model_copy(update=limits)
         self.workshop.make_tables()
 
     # Time.
@@ -212,6 +217,8 @@ class World:
         call = route(request.method, request.url.raw_path.decode())
         call.body, call.version = request.read(), request.headers["anthropic-version"]
         creates = call.operation == "create"
+        if creates and all(row["batch_id"] for row in self.claude.journal(with_params=False)):
+            self.alarms.append("a batch before its canary was answered")
         if creates and self.stranger and self.stranger.first:
             self._stranger_creates(call.body, self.stranger)
         try:
@@ -281,11 +288,11 @@ class World:
                 return status
 
             yield Deployment(
-                SETTINGS,
+                self.settings,
                 task.task(),
-                TicketTable(dynamodb, SETTINGS.ticket_table),
-                Ledger(dynamodb, SETTINGS.run_table),
-                LockItem(dynamodb, SETTINGS.run_table, status_of),
+                TicketTable(dynamodb, self.settings.ticket_table),
+                Ledger(dynamodb, self.settings.run_table),
+                LockItem(dynamodb, self.settings.run_table, status_of),
                 Claude(base_url, key),
             )
 
@@ -301,6 +308,7 @@ SETTINGS = Settings.model_validate(
         "MAX_REQUESTS_PER_BATCH": 4,
         "MAX_ATTEMPTS": 2,
         "MAX_COST_USD": Decimal(25),
+        "MAX_MONTHLY_COST_USD": Decimal(0),
     }
 )
 
@@ -380,8 +388,8 @@ class Workshop:
 
 
 @contextmanager
-def workshop() -> Iterator[Workshop]:
-    """Everything that stays patched while nights are played."""
+def workshop(constants: Mapping[str, dict[str, Any]] = SMALL) -> Iterator[Workshop]:
+    """Everything that stays patched while nights are played, `constants` by their modules."""
     ours = Workshop()
     log = logging.getLogger("nightshift")
     transport = {
@@ -396,8 +404,8 @@ def workshop() -> Iterator[Workshop]:
         enter(mock.patch.dict(os.environ, CREDENTIALS))
         enter(mock.patch.multiple(httpx2.HTTPTransport, **transport))
         enter(mock.patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=_no_wait)))
-        for name, constants in SMALL.items():
-            enter(mock.patch.multiple(name, **constants))
+        for name, changed in constants.items():
+            enter(mock.patch.multiple(name, **changed))
         enter(mock.patch.object(metrics, "add_metric"))
         clock = _clock(ours)
         for name, module in list(sys.modules.items()):

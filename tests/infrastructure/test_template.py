@@ -48,6 +48,7 @@ PARAMETERS: dict[str, Any] = {
     "MaxRequestsPerBatch": 10_000,
     "MaxAttempts": 3,
     "MaxCostUsd": 25,
+    "MaxMonthlyCostUsd": 0,
     "NotificationEmail": "",
     "TicketTable": "",
     "FederationRuleId": "",

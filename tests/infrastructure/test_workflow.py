@@ -116,13 +116,13 @@ def expressions_in(document: Any) -> Iterator[str]:
         yield from (each for value in document for each in expressions_in(value))
 
 
-def evaluate(text: str, states_input: Any) -> Any:
+def evaluate(text: str, states_input: Any, context: Any = None) -> Any:
     """What Step Functions makes of an expression; `$parse` is its own function."""
     [expression] = expressions_in(text)
     jsonata = Jsonata(expression)
     jsonata.register_lambda("parse", json.loads)
     frame = jsonata.create_frame()
-    frame.bind("states", {"input": states_input})
+    frame.bind("states", {"input": states_input, "context": context or {}})
     return jsonata.evaluate(None, frame)
 
 
@@ -184,13 +184,28 @@ def test_what_submit_says_comes_next_does(states: Any, step: Any, there: str) ->
     [
         ({}, "Good night"),
         ({"problem": None}, "Good night"),
+        ({"notices": [], "problem": None}, "Good night"),
+        ({"notices": ["a budget binds"], "problem": None}, "Warn someone"),
         ({"problem": {"error": "LedgerMismatch", "cause": "?"}}, "Record the failure"),
+        ({"notices": ["?"], "problem": {"error": "?", "cause": "?"}}, "Record the failure"),
     ],
 )
-def test_a_night_with_a_problem_fails_after_its_report(
+def test_a_night_with_a_problem_fails_after_its_report_and_one_with_a_notice_does_not(
     states: Any, problem: Any, there: str
 ) -> None:
     assert chosen(states["Was it a good night?"], problem) == there
+
+
+def test_a_notice_is_an_alert_and_the_night_stays_good(states: Any) -> None:
+    warn = states["Warn someone"]
+    step = {"notices": ["A budget binds.", "The model retires."], "report": {"status": "partial"}}
+
+    message = evaluate(warn["Arguments"]["Message"], step, {"Execution": {"Id": "arn:night"}})
+
+    assert message == "A budget binds.\n\nThe model retires.\n\n${ExecutionUrl}arn:night"
+    assert warn["Arguments"]["TopicArn"] == "${AlertTopic}"
+    assert evaluate(warn["Output"], step) == step
+    assert warn["Next"] == "Good night"
 
 
 def chosen(choice: Any, states_input: Any) -> str:

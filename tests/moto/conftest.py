@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "MAX_REQUESTS_PER_BATCH": "1000",
     "MAX_ATTEMPTS": "3",
     "MAX_COST_USD": "25",
+    "MAX_MONTHLY_COST_USD": "0",
     "STACK_NAME": "nightshift",
     "POWERTOOLS_METRICS_NAMESPACE": "Nightshift",
     "POWERTOOLS_SERVICE_NAME": "nightshift",
@@ -55,8 +56,16 @@ def claude() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def scene(account: None, claude: StandIn, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def new_scene(account: None, claude: StandIn, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A stack that has never asked Claude anything."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
     scene = Scene(claude, monkeypatch)
     scene.store_key(claude.api_key)
     return scene
+
+
+@pytest.fixture
+def scene(new_scene: Scene) -> Scene:
+    """A stack whose task Claude has answered once."""
+    new_scene.remember_canary()
+    return new_scene

@@ -14,7 +14,7 @@ import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from nightshift import aws, custom_id, deployment, settings, table_check, task
+from nightshift import aws, canary, custom_id, deployment, settings, table_check, task
 from nightshift.deployment import Deployment
 from nightshift.records import Tally
 from tests.claude_standin import StandIn
@@ -84,6 +84,12 @@ class Scene:
     def store_key(self, text: str) -> None:
         self.secrets.put_secret_value(SecretId="key", SecretString=text)
 
+    def remember_canary(self, fixed_tokens: int | None = None) -> None:
+        """As if Claude had answered this task and model in an earlier night."""
+        name = canary.version_name(task.task(), self.stack.settings.model)
+        counted = {} if fixed_tokens is None else {"fixed_tokens": fixed_tokens}
+        self.runs.put_item(Item={"run_id": f"task#{name}", "record": "canary", **counted})
+
     def start(self, name: str = "night") -> str:
         """An execution that runs until it is stopped."""
         started = client("stepfunctions").start_execution(stateMachineArn=self.workflow, name=name)
@@ -149,6 +155,8 @@ class Scene:
         """Ids of the tickets that Claude was asked about and accepted, sorted."""
         ids = []
         for row in self.claude.control.rows():
+            if row["batch_id"] is None:
+                continue  # asked in real time
             name = custom_id.parse(row["custom_id"])
             assert name is not None
             if batch_id in (None, row["batch_id"]):

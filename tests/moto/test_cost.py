@@ -38,10 +38,9 @@ def charged(row: dict[str, Any]) -> Decimal:
 
 
 def test_a_night_with_long_prompts_costs_the_sum_over_its_results(
-    night: Scene, monkeypatch: pytest.MonkeyPatch
+    night: Scene,
 ) -> None:
-    form = task_module.form_for(task_module.task(), "claude-haiku-5-5", 1_000)
-    monkeypatch.setattr("nightshift.deployment.Deployment.form", form)
+    night.remember_canary(fixed_tokens=1_000)
     night.put("A", "C", "E")
     night.put("B", "D", body="x" * LONG)
     execution = night.start()

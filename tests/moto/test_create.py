@@ -274,6 +274,7 @@ def test_a_refused_key_is_fetched_anew_once(scene: Scene, night: str) -> None:
     scene.store_key("sk-ant-of-last-year")
     scene.stack.claude.key(False)  # a warm function knows it
     scene.store_key(scene.claude.api_key)
+    scene.stack.ledger.note_model(DAY, night, "")  # so that the create is its first call
 
     scene.send_all(night)
 

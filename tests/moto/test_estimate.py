@@ -75,6 +75,7 @@ def test_an_estimate_is_within_a_tenth_of_what_the_night_then_costs(
     scene: Scene, model: str
 ) -> None:
     scene.configure(MODEL=model)
+    scene.remember_canary()
     put_sample(scene, 150)
 
     report = dry_run(scene)

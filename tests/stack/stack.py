@@ -10,12 +10,14 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from nightshift import custom_id
+from nightshift import canary, custom_id
+from nightshift.task import task
 from tests.claude_standin import Life, StandIn
 from tests.local_cloud.cloud import LocalCloud
 
 CANARY = "xylograph"
 """A word in the text of every ticket and in its markup, and in nothing else."""
+MODEL = "claude-haiku-4-5"
 TALKATIVE = {
     "ANTHROPIC_LOG": "debug",
     "ANTHROPIC_OPEN_TELEMETRY": "true",
@@ -167,10 +169,21 @@ class Stack:
                     TableName=self.outputs[table], Key=_item({name: item[name] for name in key})
                 )
         self.told()
+        self.remember_canary()
         self.claude.control.clear()
         self.claude.control.set_life(**asdict(LIFE))
         self.known_batches = frozenset(batch["id"] for batch in self.claude.control.batches())
         self.since = time.time()
+
+    def remember_canary(self) -> None:
+        """As if Claude had answered the deployed task in an earlier night."""
+        name = canary.version_name(task(), MODEL)
+        self.put_record({"run_id": f"task#{name}", "record": "canary"})
+
+    def forget_canary(self) -> None:
+        for item in self.records("canary"):
+            key = {name: item[name] for name in ("run_id", "record")}
+            self.dynamodb.delete_item(TableName=self.outputs["RunTableName"], Key=_item(key))
 
     # What people do.
 
@@ -251,7 +264,8 @@ class Stack:
 
     def rows(self) -> list[dict[str, Any]]:
         known = self.known_batches
-        return [row for row in self.claude.control.rows() if row["batch_id"] not in known]
+        rows = self.claude.control.rows()
+        return [row for row in rows if row["batch_id"] not in {None, *known}]
 
     def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
         """Every request to Claude in this test."""

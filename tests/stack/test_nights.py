@@ -86,7 +86,7 @@ def test_every_ticket_gets_the_answer_to_itself(stack: Stack) -> None:
     assert output["batches"] == len(stack.batches()) == -(-asked // 5)
     [report] = stack.told()
     assert (report.topic, report.subject) == ("ReportTopicArn", "Nightshift: complete")
-    assert f"classified   {asked:>10,}" in report.text
+    assert report.text.startswith(f"All is done: {asked:,} tickets sorted, {empty} given up.\n")
     assert stack.nights[0].arn in report.text
 
 
@@ -97,6 +97,33 @@ def test_a_night_without_tickets_asks_nobody_and_tells_nobody(stack: Stack) -> N
     assert output["status"] == "nothing_to_do"
     assert stack.calls() == []
     assert stack.told() == []
+
+
+def test_a_new_task_is_tried_alone_and_what_is_odd_is_an_alert_of_a_green_night(
+    stack: Stack,
+) -> None:
+    stack.forget_canary()
+    stack.put("A", "B")
+    chatter = {"type": "succeeded", "text": "I think that this is billing."}
+    stack.claude.control.add_rows({"contains": "charged twice", "outcome": chatter})
+
+    night = stack.run()
+
+    [asked] = stack.records("canary#")
+    operations = [call["operation"] for call in stack.calls()]
+    assert operations[:4] == ["models", "count_tokens", "messages", "create"]
+    assert (night.output["status"], night.output["classified"]) == ("complete", 2)
+    cost = float(stack.paid() + asked["cost"])
+    assert night.output["cost_usd"] == pytest.approx(cost, rel=1e-9)
+    [kept] = stack.records("run", run_id=night.output["run_id"])[-1:]
+    assert (kept["categories"], kept["failures"]) == ({"billing": 2}, {})
+    assert float(kept["month_cost_usd"]) == pytest.approx(cost)
+    [report, alert] = stack.told()
+    assert (report.topic, alert.topic) == ("ReportTopicArn", "AlertTopicArn")
+    [notice] = kept["notices"]
+    assert notice in report.text
+    assert alert.text.startswith(notice)
+    assert alert.text.endswith(night.arn)
 
 
 def test_an_event_of_the_schedule_runs_the_night(stack: Stack) -> None:
@@ -222,6 +249,7 @@ def test_a_night_never_spends_more_than_its_budget(stack: Stack) -> None:
 
 
 def test_a_dry_run_changes_nothing(stack: Stack) -> None:
+    stack.forget_canary()
     stack.put(*(f"T-{n}" for n in range(7)))
     before = stack.tickets()
 
@@ -342,7 +370,7 @@ def test_a_rejected_account_keeps_what_succeeded_and_fails_one_night(stack: Stac
     assert {i for i, category in kept.items() if category} == set("ACDEF")
     assert "classification_attempts" not in stack.tickets()["B"]
     assert [message.topic for message in told] == ["ReportTopicArn", "AlertTopicArn"]
-    assert "partial (rejected)" in told[0].text
+    assert told[0].text.startswith("Not all is done (Claude refuses our requests): ")
     assert told[1].subject == "Nightshift failed: ClaudeRejected"
     assert first.arn in told[1].text
     assert second.output["status"] == "complete"
@@ -503,6 +531,7 @@ def test_a_refused_create_fails_the_night_and_tells_why(stack: Stack) -> None:
     assert first.cause in told[0].text
     [failure] = stack.records("failure#")
     assert (failure["error"], failure["execution"]) == ("ClaudeRejected", first.arn)
+    assert failure["failed_at"].startswith("20")
     assert second.output["status"] == "complete"
 
 

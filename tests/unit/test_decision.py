@@ -67,7 +67,7 @@ def after(change: Change | None, stored: Item) -> Item:
 def test_a_category_is_written_and_the_ticket_leaves_the_index(answer: str) -> None:
     decision = decided(succeeded(answer))
 
-    assert (decision.outcome, decision.left) == ("classified", False)
+    assert (decision.outcome, decision.left, decision.label) == ("classified", False, "billing")
     assert written(decision) == {
         "category": "billing",
         "classified_at": "2026-11-22T04:00:00+00:00",
@@ -240,7 +240,9 @@ def test_a_ticket_that_asks_again_is_judged_by_the_new_batch() -> None:
 def test_a_ticket_that_asks_again_after_our_write_is_not_written_twice() -> None:
     edited = ticket(classification_batch_id="msgbatch_1", category="billing", body="And more")
 
-    assert decide(line_for(ticket(), succeeded()), edited, RULES) == Decision("classified")
+    shown = decide(line_for(ticket(), succeeded()), edited, RULES)
+
+    assert shown == Decision("classified", label="billing")
 
 
 TEXTS = st.sampled_from([None, "", "Refund", "<p>Refund</p>", "Error 5"])

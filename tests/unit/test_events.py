@@ -92,6 +92,7 @@ def test_all_keys_may_be_given_at_once() -> None:
 @pytest.mark.parametrize(
     ("key", "typed"),
     [
+        *(("run_id", wrong) for wrong in ("lock", "month#2026-11", "task#1")),
         *(("run_id", wrong) for wrong in (5, True, "", ["x"], {"x": 1}, "x" * 2_049)),
         *(("action", wrong) for wrong in ("", "Classify", "delete", 1, True, ["cancel"])),
         *(("limit", wrong) for wrong in (0, -1, 1.5, "5", True, False, [1], {})),

@@ -1,5 +1,6 @@
 """What a night came to: sums that balance, in the contract's words and in an operator's."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,7 @@ from nightshift import report
 from nightshift.errors import LedgerMismatch
 from nightshift.money import Usage
 from nightshift.prices import published
-from nightshift.records import Batch, Night, Tally
+from nightshift.records import Batch, Canary, Night, Tally
 from nightshift.report import Ending
 
 ME, OTHER = "execution:me", "execution:other"
@@ -222,14 +223,34 @@ def test_an_execution_has_worked_if_it_sent_closed_or_gave_up_anything(
     assert report.worked(night, ME) is worked
 
 
-def test_the_message_for_people_holds_every_number() -> None:
-    text = report.text(flat(NIGHT, "partial", "budget", pending=1_234))
-
-    assert text.startswith("Nightshift run 2026-11-22: partial (budget)\n")
-    for number in ("85", "9", "5", "20", "114", "2 batches", "1,234", "1,500,000", "300,000"):
-        assert number in text
-    assert text.count("$1.5000") == 2
+def canary_of(state: Any, **fields: Any) -> Canary:
+    asked_at = datetime(2026, 11, 22, 2, tzinfo=UTC)
+    asked = Canary("2026-11-22", "canary#0001", state, ME, "claude-haiku-4-5", Decimal(3), asked_at)
+    return replace(asked, **fields)
 
 
-def test_the_message_spells_a_status_as_words() -> None:
-    assert "run 2026-11-22: nothing to do\n" in report.text(flat(NIGHT, "nothing_to_do"))
+def test_a_canary_is_in_the_money_and_in_the_tokens_and_in_nothing_else() -> None:
+    asked = canary_of("answered", cost=Decimal("0.25"), usage=Usage(100, 10))
+    lost, refused = canary_of("asked"), canary_of("refused")
+
+    found = flat(replace(NIGHT, canaries=(lost, refused, asked)))
+
+    money = {"cost_usd": 1.75, "realtime_cost_usd": 3.25, "saved_usd": 1.5}
+    assert found == flat(NIGHT) | money | {"input_tokens": 1_500_100, "output_tokens": 300_010}
+
+
+def test_the_details_say_what_tickets_became_and_why() -> None:
+    one = Tally(classified=3, failed=1, categories=Counter(a=2, b=1), failures=Counter(refusal=1))
+    two = Tally(classified=1, categories=Counter(b=1))
+    night = Night("x", (batch(one), batch(two, 2)), empties=((ME, 3),))
+
+    assert report.details(night) == {
+        "categories": {"a": 2, "b": 2},
+        "failures": {"refusal": 1, "empty_ticket": 3},
+    }
+
+
+def test_what_is_kept_beyond_the_contract_is_not_returned() -> None:
+    kept = flat(NIGHT) | report.details(NIGHT) | {"month_cost_usd": 1.0, "notices": ["?"]}
+
+    assert report.output(kept) == flat(NIGHT)

@@ -18,6 +18,7 @@ ENVIRONMENT = {
     "MAX_REQUESTS_PER_BATCH": "10000",
     "MAX_ATTEMPTS": "3",
     "MAX_COST_USD": "0.1",
+    "MAX_MONTHLY_COST_USD": "20",
 }
 
 
@@ -41,6 +42,7 @@ def test_the_environment_becomes_settings() -> None:
         MAX_REQUESTS_PER_BATCH=10_000,
         MAX_ATTEMPTS=3,
         MAX_COST_USD=Decimal("0.1"),
+        MAX_MONTHLY_COST_USD=Decimal(20),
     )
 
 
@@ -78,6 +80,8 @@ def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str)
         ("MAX_COST_USD", "-1"),
         ("MAX_COST_USD", "NaN"),
         ("MAX_COST_USD", "Infinity"),
+        ("MAX_MONTHLY_COST_USD", "-1"),
+        ("MAX_MONTHLY_COST_USD", "NaN"),
     ],
 )
 def test_a_malformed_variable_is_named(

@@ -1,7 +1,8 @@
 """A hundred results into the ticket table: read, decide, write, and decide again what changed."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nightshift.decision import ACCOUNT_ERRORS, INVALID_REQUEST, Decision, Rules, decide
 from nightshift.errors import TableRefused
@@ -51,7 +52,7 @@ class Applier:
             changes = [decision.change for decision in now.values() if decision.change]
             refused = self.tickets.write(changes)
             full = [no_room(change.ticket) for change in refused.too_large]
-            decided |= {change.ticket.ticket_id: Decision("failed", change) for change in full}
+            decided |= {c.ticket.ticket_id: Decision("failed", c, label="no_room") for c in full}
             still = self.tickets.write(full)
             if still.too_large:
                 raise TableRefused(f"DynamoDB takes no change to {len(still.too_large)} tickets.")
@@ -71,6 +72,7 @@ class Applier:
         self, ids: Sequence[str], lines: Sequence[Line], decided: dict[str, Decision]
     ) -> Applied:
         counts: dict[str, int] = {}
+        labels: dict[str, Counter[str]] = defaultdict(Counter)
         usage = long_usage = NOTHING
         rejection = ""
         for ticket_id, line in zip(ids, lines, strict=True):
@@ -87,8 +89,11 @@ class Applier:
                 ("rejected", rejected),
             ):
                 counts[name] = counts.get(name, 0) + count
+            labels[decision.outcome][decision.label] += 1
             usage += line.usage
             if self.price.is_long(line.usage):
                 long_usage += line.usage
         ordinals = tuple(line.custom_id.ordinal for line in lines)
-        return Applied(ordinals, Tally(**counts, usage=usage, long_usage=long_usage), rejection)
+        tally = Tally(**counts, usage=usage, long_usage=long_usage)  # type: ignore[arg-type]
+        tally = replace(tally, categories=labels["classified"], failures=labels["failed"])
+        return Applied(ordinals, tally, rejection)

@@ -88,6 +88,15 @@ class ProviderBatch:
     canceled: int
     expired: int
     total: int
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """How long a model will be there. A day in the past that has not come true is overdue."""
+
+    retired: bool
+    retires_at: datetime | None
 
 
 class AccessToken(str):
@@ -171,25 +180,46 @@ class Claude:
             ClaudeRejected: certainly no batch, and asking again would not help.
             OutcomeUnknown: there may be a batch.
         """
-        client = self._connected()
-        try:
-            batch = client.post(
+        size = {"Content-Length": str(body.size), "Content-Type": "application/json"}
+        timeout = httpx2.Timeout(CREATE_TIMEOUT, connect=_CONNECT_TIMEOUT)
+        batch = self._pay(
+            lambda client: client.post(
                 "/v1/messages/batches",
                 cast_to=MessageBatch,
                 content=body,
-                options={
-                    "headers": {
-                        "Content-Length": str(body.size),
-                        "Content-Type": "application/json",
-                    },
-                    "timeout": httpx2.Timeout(CREATE_TIMEOUT, connect=_CONNECT_TIMEOUT),
-                },
+                options={"headers": size, "timeout": timeout},
             )
-        except anthropic.APIError as error:
-            _explain_create(error)
-        except (httpx2.HTTPError, ValueError) as error:
-            raise OutcomeUnknown(type(error).__name__) from error
+        )
         return _described(batch)
+
+    def ask(self, params: Mapping[str, Any]) -> bytes:
+        """Send one request in real time, once; returns the message as JSON, as a result holds it.
+
+        Raises:
+            NotCreated: certainly no answer; try again later (see its kinds).
+            ClaudeRejected: such a request is refused, in the provider's own words.
+            OutcomeUnknown: it may have been answered, and paid for.
+        """
+        body = dict(params)
+        answer = self._pay(
+            lambda client: client.post("/v1/messages", cast_to=httpx2.Response, body=body)
+        )
+        return answer.content
+
+    def model(self, name: str) -> Model | None:
+        """What the Models API says of a model; None for one that it does not know.
+
+        Raises:
+            ClaudeRejected, ClaudeUnavailable: it does not say.
+        """
+        try:
+            found = self._ask(lambda client: client.models.retrieve(name))
+        except BatchNotFound as error:
+            # A gateway between may know the API's other paths only.
+            if getattr(error.__cause__, "type", "") != "not_found_error":
+                raise ClaudeUnavailable("There is no Models API at this base URL.") from error
+            return None
+        return Model(found.lifecycle == "retired", found.retires_at)
 
     def count_tokens(self, params: Mapping[str, Any]) -> int:
         """How many input tokens a request with these params would have; free, and an estimate.
@@ -289,6 +319,15 @@ class Claude:
             )
         return self._client
 
+    def _pay[T](self, call: Callable[[anthropic.Anthropic], T]) -> T:
+        """A call that costs money, made once; see `create` for what it raises."""
+        try:
+            return call(self._connected())
+        except anthropic.APIError as error:
+            _explain_no(error)
+        except (httpx2.HTTPError, ValueError) as error:
+            raise OutcomeUnknown(type(error).__name__) from error
+
     def _ask[T](self, call: Callable[[anthropic.Anthropic], T]) -> T:
         """A call that may be repeated: with a fresh key once, in our own words when it fails."""
         try:
@@ -312,15 +351,15 @@ def _page_after(client: anthropic.Anthropic, last: str) -> SyncPage[MessageBatch
     return client.messages.batches.list(limit=_PAGE, after_id=last)
 
 
-def _explain_create(error: anthropic.APIError) -> NoReturn:
-    """Sort the failures of a create into no, never, and unknown."""
+def _explain_no(error: anthropic.APIError) -> NoReturn:
+    """Sort the failures of a call that costs money into no, never, and unknown."""
     if not isinstance(error, anthropic.APIStatusError):
         if isinstance(error.__cause__, _NEVER_SENT):
             raise NotCreated("Claude could not be reached") from error
         raise OutcomeUnknown(type(error).__name__) from error
     status = error.status_code
     if status == 413:
-        raise TooLarge("Claude found the batch too large") from error
+        raise TooLarge("Claude found the request too large") from error
     if status == 401:
         raise KeyRefused("Claude refused the key") from error
     if status == 529 or (status == 429 and error.error_code != "enforced_spend_limit_reached"):
@@ -357,6 +396,7 @@ def _described(batch: MessageBatch) -> ProviderBatch:
         counts.canceled,
         counts.expired,
         counts.succeeded + counts.errored + counts.canceled + counts.expired + counts.processing,
+        batch.ended_at,
     )
 
 

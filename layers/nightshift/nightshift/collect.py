@@ -19,7 +19,7 @@ from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from nightshift.events import CollectCall
 from nightshift.ledger import Stale
 from nightshift.money import Price
-from nightshift.observability import count_tickets, logger
+from nightshift.observability import count_batch, logger
 from nightshift.records import Batch, Tally
 from nightshift.results import Line
 from nightshift.status import miss
@@ -92,8 +92,9 @@ class _Collection:
         provider = self.stack.claude.retrieve(str(self.batch.batch_id))
         if not provider.ended:
             return False
+        self.batch = replace(self.batch, ended_at=provider.ended_at)
         if provider.archived:
-            self._close_as_gone()
+            self._close_as_gone(provider)
             return False
         if not self._is_ours():
             self.stack.ledger.disown(self.batch)
@@ -102,7 +103,7 @@ class _Collection:
         if not finished:
             return True
         if self.seen.full and self._kinds_agree(provider) and not self.disputed:
-            self._close()
+            self._close(provider)
         elif self.disputed or self.batch.readings + 1 >= READINGS:
             self._close_as_disputed(provider)
         else:
@@ -224,7 +225,7 @@ class _Collection:
         theirs = (provider.succeeded, provider.errored, provider.canceled, provider.expired)
         return ours == theirs
 
-    def _close(self) -> None:
+    def _close(self, provider: ProviderBatch) -> None:
         problem = None
         if self.batch.rejection:
             problem = (
@@ -232,8 +233,7 @@ class _Collection:
                 f"{self.batch.batch_id} failed for one reason: {self.batch.rejection} "
                 "Mend the account, the key, the model or the task file, then start again."
             )
-        self.stack.ledger.close(self.batch, self.execution, problem)
-        count_tickets(self.batch.tally)
+        self._book(provider, problem)
 
     def _close_as_disputed(self, provider: ProviderBatch) -> None:
         """What it answered stays, what it did not answer is requeued, and it is kept there."""
@@ -244,17 +244,21 @@ class _Collection:
             "is pending again; the batch is kept at Claude for 29 days: compare it there."
         )
         self.batch = replace(self._requeue_unanswered(), disputed=True)
-        self.stack.ledger.close(self.batch, self.execution, problem)
-        count_tickets(self.batch.tally)
+        self._book(provider, problem)
 
-    def _close_as_gone(self) -> None:
+    def _close_as_gone(self, provider: ProviderBatch) -> None:
         problem = (
             f"ResultsGone: Claude no longer holds the results of {self.batch.batch_id} "
             f"({self.batch.record}). Its unanswered tickets are pending again."
         )
         self.batch = self._requeue_unanswered()
+        self._book(provider, problem)
+
+    def _book(self, provider: ProviderBatch, problem: str | None) -> None:
+        """Closed, once: whoever comes later finds it so, and counts nothing."""
         self.stack.ledger.close(self.batch, self.execution, problem)
-        count_tickets(self.batch.tally)
+        ended_at = provider.ended_at or provider.created_at
+        count_batch(self.batch, (ended_at - provider.created_at).total_seconds())
 
     def _requeue_unanswered(self) -> Batch:
         unanswered = self.batch.requests - self.batch.tally.accounted

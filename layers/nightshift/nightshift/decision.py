@@ -15,6 +15,10 @@ ACCOUNT_ERRORS = frozenset(
 )
 INVALID_REQUEST = "invalid_request_error"
 _LONGEST_MESSAGE = 300
+_BAD_ENDS = {
+    "refusal": "Claude declined to answer",
+    "max_tokens": "the answer did not end within the allowed length",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,15 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How a request counts, what to write, and whether its ticket still asks for a category."""
+    """How a request counts, what to write, and whether its ticket still asks for a category.
+
+    `label` is the category of a classified one, the short name of why a failed one was given up.
+    """
 
     outcome: Outcome
     change: Change | None = None
     left: bool = False
+    label: str = ""
 
 
 def decide(line: Line, ticket: Ticket | None, rules: Rules) -> Decision:
@@ -42,7 +50,7 @@ def decide(line: Line, ticket: Ticket | None, rules: Rules) -> Decision:
     if ticket is None:
         return Decision("superseded")
     if ticket.batch_id == rules.batch_id:
-        return _already_shown(ticket)
+        return _already_shown(line, ticket, rules.task)
     if ticket.status != PENDING:
         return Decision("superseded")
     if line.custom_id.digest != _digest_now(ticket, rules.task):
@@ -54,12 +62,13 @@ def decide(line: Line, ticket: Ticket | None, rules: Rules) -> Decision:
     return _answered(line, ticket, rules)
 
 
-def _already_shown(ticket: Ticket) -> Decision:
+def _already_shown(line: Line, ticket: Ticket, task: Task) -> Decision:
+    """A line says the same each time it is read; the ticket may be another's by now."""
     if ticket.failed_before:
-        return Decision("failed")
+        return Decision("failed", label=_reason(line))
     if ticket.attempts:
         return Decision("requeued", left=ticket.status == PENDING)
-    return Decision("classified")
+    return Decision("classified", label=task.category_in(line.answer) or "")
 
 
 def _digest_now(ticket: Ticket, task: Task) -> str:
@@ -71,7 +80,7 @@ def _errored(line: Line, ticket: Ticket, rules: Rules) -> Decision:
     if line.error != INVALID_REQUEST or rules.all_invalid:
         return Decision("requeued", left=True)
     said = line.message[:_LONGEST_MESSAGE]
-    return _give_up(ticket, rules, _attempts(ticket), f"invalid_request: Claude refused it: {said}")
+    return _give_up(line, ticket, rules, _attempts(ticket), f"Claude refused it: {said}")
 
 
 def _answered(line: Line, ticket: Ticket, rules: Rules) -> Decision:
@@ -85,13 +94,13 @@ def _answered(line: Line, ticket: Ticket, rules: Rules) -> Decision:
         "classification_batch_id": {"S": rules.batch_id},
     }
     remove = ("classification_status", "classification_attempts", "classification_error")
-    return Decision("classified", Change(ticket, values, remove))
+    return Decision("classified", Change(ticket, values, remove), label=category)
 
 
 def _thrown_away(line: Line, ticket: Ticket, rules: Rules) -> Decision:
     attempts = _attempts(ticket) + 1
     if attempts >= rules.max_attempts:
-        return _give_up(ticket, rules, attempts, _why_thrown_away(line, attempts))
+        return _give_up(line, ticket, rules, attempts, _why_thrown_away(line, attempts))
     values = {
         "classification_attempts": {"N": str(attempts)},
         "classification_batch_id": {"S": rules.batch_id},
@@ -104,20 +113,25 @@ def _attempts(ticket: Ticket) -> int:
     return 0 if ticket.failed_before else ticket.attempts
 
 
-def _give_up(ticket: Ticket, rules: Rules, attempts: int, why: str) -> Decision:
+def _give_up(line: Line, ticket: Ticket, rules: Rules, attempts: int, why: str) -> Decision:
+    reason = _reason(line)
     values = {
         "classification_status": {"S": FAILED},
         "classification_attempts": {"N": str(attempts)},
         "classification_batch_id": {"S": rules.batch_id},
-        "classification_error": {"S": why},
+        "classification_error": {"S": f"{reason}: {why}"},
     }
-    return Decision("failed", Change(ticket, values))
+    return Decision("failed", Change(ticket, values), label=reason)
+
+
+def _reason(line: Line) -> str:
+    """The short name of what is wrong with an answer that gives its ticket up."""
+    if line.kind == "errored":
+        return "invalid_request"
+    return line.stop_reason if line.stop_reason in _BAD_ENDS else "unreadable_answer"
 
 
 def _why_thrown_away(line: Line, attempts: int) -> str:
     times = f"in {attempts} attempt{'s' if attempts > 1 else ''}"
-    if line.stop_reason == "refusal":
-        return f"refusal: Claude declined to answer {times}."
-    if line.stop_reason == "max_tokens":
-        return f"max_tokens: the answer did not end within the allowed length {times}."
-    return f"unreadable_answer: no answer was one of the categories {times}."
+    said = _BAD_ENDS.get(line.stop_reason, "no answer was one of the categories")
+    return f"{said} {times}."

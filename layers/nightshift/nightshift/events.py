@@ -11,6 +11,8 @@ from nightshift.errors import InvalidInput
 # The console prefills the first; Step Functions adds the second when a workflow starts another.
 IGNORED_KEYS = frozenset({"Comment", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"})
 LOCK_RUN_ID = "lock"
+# Partitions of the run table that are no run: what a month holds, which task versions were tried.
+MONTH_PREFIX, TASK_PREFIX = "month#", "task#"
 
 
 def _without_noise(value: object) -> object:
@@ -31,6 +33,8 @@ def _money(value: object) -> object:
 def _free_run_id(value: object) -> object:
     if value == LOCK_RUN_ID:
         raise ValueError(f"{LOCK_RUN_ID!r} is taken by the stack's own lock")
+    if isinstance(value, str) and value.startswith((MONTH_PREFIX, TASK_PREFIX)):
+        raise ValueError(f"must not begin with {MONTH_PREFIX!r} or {TASK_PREFIX!r}")
     return value
 
 

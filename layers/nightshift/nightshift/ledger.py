@@ -4,22 +4,29 @@
        ^         |
        +---------+  an adopted batch that proves to be somebody else's
 
-A run's partition holds, in the order of their sort keys: `batch#0001` ..., `empty#0001` ...
-(tickets without text, given up together), `failure#...` (written by the workflow), `round#001`
-..., `run` (the report), and `ticket#...` (ids too long for a custom_id).
+A run's partition holds, in the order of their sort keys: `batch#0001` ..., `canary#0001` ...
+(requests in real time that try a new task), `empty#0001` ... (tickets without text, given up
+together), `failure#...` (written by the workflow), `model#...` (what an execution found of the
+model's lifecycle), `round#001` ..., `run` (the report), and `ticket#...` (ids too long for a
+custom_id).
+
+Beside the runs, `month#2026-11` holds one item for each run that paid in that month, and
+`task#...` one for a task version that Claude has answered.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import batched
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+
 from nightshift.aws import CONDITION_FAILED, ClientError, error_code, from_item, to_item
-from nightshift.events import LOCK_RUN_ID
-from nightshift.records import Batch, Night, Round, State
+from nightshift.events import LOCK_RUN_ID, MONTH_PREFIX, TASK_PREFIX
+from nightshift.records import Batch, Canary, Night, Round, State, Version
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,6 +35,10 @@ if TYPE_CHECKING:
 KEEP_DAYS = 90
 _ITEMS_PER_WRITE = 25
 _LOCK_KEY = {"run_id": LOCK_RUN_ID, "record": "lock"}
+# What decides: all but the bitmaps.
+_READ = sorted(
+    {f.name for kind in (Batch, Canary) for f in fields(kind)} - {"seen"} | {"walked", "tickets"}
+)
 
 
 class Stale(Exception):
@@ -47,13 +58,8 @@ class Ledger:
             TableName=self.name,
             ConsistentRead=True,
             KeyConditionExpression="run_id = :run AND #record BETWEEN :first AND :last",
-            ProjectionExpression=", ".join(f"#{f.name}" for f in fields(Batch) if f.name != "seen")
-            + ", #walked, #tickets",
-            ExpressionAttributeNames={
-                "#walked": "walked",
-                "#tickets": "tickets",
-                **{f"#{f.name}": f.name for f in fields(Batch) if f.name != "seen"},
-            },
+            ProjectionExpression=", ".join(f"#{name}" for name in _READ),
+            ExpressionAttributeNames={f"#{name}": name for name in _READ},
             ExpressionAttributeValues=to_item(
                 {":run": run_id, ":first": "batch#", ":last": "round~"}
             ),
@@ -72,6 +78,8 @@ class Ledger:
                 for i in items
                 if i["record"].startswith("empty#")
             ),
+            tuple(Canary.from_item(i) for i in items if i["record"].startswith("canary#")),
+            {i["execution"]: i["notice"] for i in items if i["record"].startswith("model#")},
         )
 
     def batch(self, run_id: str, record: str) -> Batch:
@@ -105,7 +113,8 @@ class Ledger:
             "intent_at": batch.intent_at.isoformat(),
             "expires_at": _expiry(),
         }
-        self.transact([self.put_once(item)], batch.execution)
+        mark = self._mark_month(batch.run_id, batch.intent_at)
+        self.transact([self.put_once(item), mark], batch.execution)
 
     def open(self, batch: Batch, batch_id: str, created_at: datetime, proved: bool) -> None:
         """The provider accepted it: `proved` if it told us so, else found in its list."""
@@ -171,6 +180,8 @@ class Ledger:
                 "tally": batch.tally.as_item(),
                 "cost": batch.cost,
                 "disputed": batch.disputed,
+                "ended_at": batch.ended_at.isoformat() if batch.ended_at else None,
+                "closed_at": _now(),
                 "closed_by": execution,
                 **noticed,
             },
@@ -187,6 +198,98 @@ class Ledger:
         """This execution goes on without it; only the first to meet the problem fails for it."""
         noticed = {} if batch.noticed_by else {"problem": problem, "noticed_by": execution}
         self._move(batch, "open", {"aside_by": execution, "looks": 0, **noticed})
+
+    # What tries a new task or model before it is paid in bulk.
+
+    def version(self, name: str) -> Version | None:
+        """A task version that Claude has answered; None for one that it has not, or long ago."""
+        item = self._get({"run_id": f"{TASK_PREFIX}{name}", "record": "canary"})
+        if item is None:
+            return None
+        counted = item.get("fixed_tokens")
+        return Version(name, None if counted is None else int(counted))
+
+    def intend_canary(self, canary: Canary) -> None:
+        """As with a batch: first the intent, in one transaction with the lock.
+
+        Raises:
+            Stale: this execution may not pay (any more), or another call of it asks already.
+        """
+        item = {
+            **canary.key,
+            "state": canary.state,
+            "execution": canary.execution,
+            "model": canary.model,
+            "bound": canary.bound,
+            "asked_at": canary.asked_at.isoformat(),
+            "expires_at": _expiry(),
+        }
+        mark = self._mark_month(canary.run_id, canary.asked_at)
+        self.transact([self.put_once(item), mark], canary.execution)
+
+    def answer_canary(self, canary: Canary, version: Version) -> None:
+        """What it cost, and that this version need not be asked again, in one transaction."""
+        values = {":cost": canary.cost, ":usage": asdict(canary.usage), ":notice": canary.notice}
+        update = {
+            "TableName": self.name,
+            "Key": to_item(canary.key),
+            "UpdateExpression": "SET #state = :answered, #cost = :cost, #usage = :usage, "
+            "#notice = :notice",
+            "ExpressionAttributeNames": {
+                f"#{name}": name for name in ("state", "cost", "usage", "notice")
+            },
+            "ExpressionAttributeValues": to_item({":answered": "answered", **values}),
+        }
+        item = {
+            "run_id": f"{TASK_PREFIX}{version.name}",
+            "record": "canary",
+            "model": canary.model,
+            "fixed_tokens": version.fixed_tokens,
+            "expires_at": _expiry(),
+        }
+        put = {"TableName": self.name, "Item": to_item(item)}
+        elements: Any = [{"Update": update}, {"Put": put}]
+        self.dynamodb.transact_write_items(TransactItems=elements)
+
+    def refuse_canary(self, canary: Canary) -> None:
+        """Certainly it was not answered, and cost nothing."""
+        self.dynamodb.update_item(
+            TableName=self.name,
+            Key=to_item(canary.key),
+            UpdateExpression="SET #state = :refused",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues=to_item({":refused": "refused"}),
+        )
+
+    def note_model(self, run_id: str, execution: str, notice: str) -> None:
+        """This execution has looked at the model's lifecycle."""
+        name = execution.rpartition(":")[2]
+        key = {"run_id": run_id, "record": f"model#{name}", "execution": execution}
+        item = {**key, "notice": notice, "expires_at": _expiry()}
+        self.dynamodb.put_item(TableName=self.name, Item=to_item(item))
+
+    # Months.
+
+    def runs_of(self, month: str) -> dict[str, str]:
+        """The runs that paid in a month (`2026-11`, UTC), each with the time of its last intent."""
+        pages = self.dynamodb.get_paginator("query").paginate(
+            TableName=self.name,
+            ConsistentRead=True,
+            KeyConditionExpression="run_id = :month",
+            ExpressionAttributeValues=to_item({":month": f"{MONTH_PREFIX}{month}"}),
+        )
+        items = [from_item(item) for page in pages for item in page["Items"]]
+        return {item["record"]: item["intent_at"] for item in items}
+
+    def _mark_month(self, run_id: str, intent_at: datetime) -> dict[str, Any]:
+        """The element of a transaction that lets a month know of a run: no sum, only a name."""
+        item = {
+            "run_id": f"{MONTH_PREFIX}{month_of(intent_at)}",
+            "record": run_id,
+            "intent_at": intent_at.isoformat(),
+            "expires_at": _expiry(),
+        }
+        return {"Put": {"TableName": self.name, "Item": to_item(item)}}
 
     # Rounds, tickets without text, long ids, the report.
 
@@ -234,8 +337,21 @@ class Ledger:
     def save_report(self, run_id: str, report: Mapping[str, Any]) -> None:
         """Keep what was reported, on the run's own item."""
         money = {k: Decimal(str(v)) if isinstance(v, float) else v for k, v in report.items()}
-        item = {**money, "run_id": run_id, "record": "run", "expires_at": _expiry()}
+        when = {"reported_at": _now(), "expires_at": _expiry()}
+        item = {**money, "run_id": run_id, "record": "run", **when}
         self.dynamodb.put_item(TableName=self.name, Item=to_item(item))
+
+    def report(self, run_id: str) -> dict[str, Any] | None:
+        """What was reported of a run last."""
+        return self._get({"run_id": run_id, "record": "run"})
+
+    def reports_before(self, run_id: str, most: int) -> list[dict[str, Any]]:
+        """The reports of other runs that paid last, in this month and the one before."""
+        now = datetime.now(UTC)
+        last_month = month_of(now.replace(day=1) - timedelta(days=1))
+        runs = self.runs_of(last_month) | self.runs_of(month_of(now))
+        latest = sorted(runs.keys() - {run_id}, key=runs.__getitem__, reverse=True)
+        return [found for name in latest[:most] if (found := self.report(name))]
 
     def put_once(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """The element of a transaction that puts an item which must not be there yet."""
@@ -268,6 +384,10 @@ class Ledger:
                 raise Stale from error
             raise
 
+    def _get(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        answer = self.dynamodb.get_item(TableName=self.name, Key=to_item(key), ConsistentRead=True)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
     def _move(
         self, batch: Batch, was: State, values: Mapping[str, Any], remove: tuple[str, ...] = ()
     ) -> None:
@@ -299,6 +419,15 @@ class Ledger:
 def _long_id(run_id: str, name: str, ticket_id: str) -> dict[str, Any]:
     key = {"run_id": run_id, "record": f"ticket#{name}"}
     return {**key, "ticket_id": ticket_id, "expires_at": _expiry()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def month_of(moment: datetime) -> str:
+    """The calendar month in UTC, `2026-11`."""
+    return moment.astimezone(UTC).strftime("%Y-%m")
 
 
 def _expiry() -> int:

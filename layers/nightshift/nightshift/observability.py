@@ -2,14 +2,13 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from decimal import Decimal
 from os import environ
-from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from nightshift.records import Tally
+from nightshift.records import Batch
 
 # At DEBUG the AWS SDK writes whole request bodies into the log (botocore 1.43, 2026-11).
 for noisy in ("botocore", "boto3"):
@@ -23,17 +22,25 @@ metrics = Metrics(namespace="Nightshift", service="nightshift")
 metrics.set_default_dimensions(stack=environ.get("STACK_NAME", "none"))
 
 
-def count_tickets(tally: Tally) -> None:
-    """What became of one batch's tickets, as metrics."""
+def count_batch(batch: Batch, seconds: float) -> None:
+    """What became of one closed batch, which the provider took so many seconds for, as metrics."""
+    tally = batch.tally
     metrics.add_metric("TicketsClassified", MetricUnit.Count, tally.classified)
     metrics.add_metric("TicketsFailed", MetricUnit.Count, tally.failed)
     metrics.add_metric("TicketsRequeued", MetricUnit.Count, tally.requeued)
     metrics.add_metric("TicketsSuperseded", MetricUnit.Count, tally.superseded)
+    metrics.add_metric("RequestsExpired", MetricUnit.Count, tally.expired)
+    metrics.add_metric("BatchWaitSeconds", MetricUnit.Seconds, seconds)
+    count_cost(batch.cost)
 
 
-def count_night(report: Mapping[str, Any]) -> None:
-    """One finished night, as metrics. USD have no unit of their own in CloudWatch."""
+def count_cost(usd: Decimal) -> None:
+    """Money, once it is certain. USD have no unit of their own in CloudWatch."""
+    metrics.add_metric("CostUsd", MetricUnit.NoUnit, float(usd))
+
+
+def count_night(pending: int, given_up: int) -> None:
+    """One finished night, and the tickets that are pending and given up after it, as metrics."""
     metrics.add_metric("NightsFinished", MetricUnit.Count, 1)
-    metrics.add_metric("TicketsPending", MetricUnit.Count, report["pending"])
-    metrics.add_metric("CostUsd", MetricUnit.NoUnit, report["cost_usd"])
-    metrics.add_metric("SavedUsd", MetricUnit.NoUnit, report["saved_usd"])
+    metrics.add_metric("TicketsPending", MetricUnit.Count, pending)
+    metrics.add_metric("TicketsGivenUp", MetricUnit.Count, given_up)

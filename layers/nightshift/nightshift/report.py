@@ -1,15 +1,18 @@
 """What a run came to: the sum over its batches, checked, in the words of the contract."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from nightshift.errors import LedgerMismatch
-from nightshift.money import BATCH_FACTOR
+from nightshift.money import BATCH_FACTOR, Usage
 from nightshift.records import Batch, Night, Tally
 
+# Kept on the run's item, beside what the workflow returns.
+DETAILS = frozenset({"categories", "failures", "month_cost_usd", "notices"})
 # Which of several problems an operator should hear of first.
 _GRAVEST_FIRST = ("ClaudeRejected", "LedgerMismatch", "BatchNotFound", "ResultsGone")
 
@@ -24,7 +27,7 @@ class Ending:
 
 def flat(night: Night, ending: Ending, pending: int, started_at: datetime) -> dict[str, Any]:
     """The workflow's output. Counts and money are of the whole run and of its closed batches:
-    what is still open is in no number yet.
+    what is still open is in no number yet. A canary is in the tokens and in the money only.
 
     Raises:
         LedgerMismatch: the numbers do not add up.
@@ -37,8 +40,12 @@ def flat(night: Night, ending: Ending, pending: int, started_at: datetime) -> di
         raise LedgerMismatch(
             f"Run {night.run_id}: {submitted} requests, but {total.accounted} accounted for."
         )
-    cost = sum((batch.cost for batch in closed), Decimal(0))
-    realtime = cost / BATCH_FACTOR
+    canaries = [canary for canary in night.canaries if canary.state == "answered"]
+    usage = sum((canary.usage for canary in canaries), total.usage)
+    in_real_time = sum((canary.cost for canary in canaries), Decimal(0))
+    in_batches = sum((batch.cost for batch in closed), Decimal(0))
+    cost = in_batches + in_real_time
+    realtime = in_batches / BATCH_FACTOR + in_real_time
     report = {
         "run_id": night.run_id,
         "status": ending.status,
@@ -50,8 +57,8 @@ def flat(night: Night, ending: Ending, pending: int, started_at: datetime) -> di
         "failed": total.failed + empty,
         "empty": empty,
         "pending": pending,
-        "input_tokens": _all_input(total),
-        "output_tokens": total.usage.output_tokens,
+        "input_tokens": _all_input(usage),
+        "output_tokens": usage.output_tokens,
         "cost_usd": float(cost),
         "realtime_cost_usd": float(realtime),
         "saved_usd": float(realtime - cost),
@@ -81,28 +88,20 @@ def accepted(night: Night) -> Sequence[Batch]:
     return night.in_state("open", "closed")
 
 
-def text(report: dict[str, Any]) -> str:
-    """The report as a message for people."""
-    lines = [
-        f"Nightshift run {report['run_id']}: {report['status'].replace('_', ' ')}"
-        + (f" ({report['reason']})" if "reason" in report else ""),
-        "",
-        f"classified   {report['classified']:>10,}",
-        f"failed       {report['failed']:>10,}   (without any text: {report['empty']:,})",
-        f"superseded   {report['superseded']:>10,}   (edited, moved or deleted meanwhile)",
-        f"requeued     {report['requeued']:>10,}",
-        f"submitted    {report['submitted']:>10,}   in {report['batches']:,} batches",
-        f"pending now  {report['pending']:>10,}",
-        "",
-        f"tokens       {report['input_tokens']:>10,} in, {report['output_tokens']:,} out",
-        f"cost         ${report['cost_usd']:,.4f}   saved against real time: "
-        f"${report['saved_usd']:,.4f}",
-    ]
-    return "\n".join(lines)
+def details(night: Night) -> dict[str, Any]:
+    """What the run's own item says beyond the output: why tickets are what they are now."""
+    total = sum((batch.tally for batch in night.in_state("closed")), Tally())
+    empty = sum(tickets for _, tickets in night.empties)
+    failures = total.failures + Counter(empty_ticket=empty)
+    return {"categories": dict(total.categories), "failures": dict(failures)}
 
 
-def _all_input(total: Tally) -> int:
-    used = total.usage
+def output(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what is kept of a run, the flat part that the workflow returns."""
+    return {name: value for name, value in kept.items() if name not in DETAILS}
+
+
+def _all_input(used: Usage) -> int:
     return used.input_tokens + used.cache_read + used.cache_write_5m + used.cache_write_1h
 
 

@@ -4,34 +4,38 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nightshift.chunk import Builder, Chunk, Room
-from nightshift.claude import CREATE_TIMEOUT, KeyRefused, NotCreated, OutcomeUnknown, TooLarge
+from nightshift.claude import CREATE_TIMEOUT, NotCreated, OutcomeUnknown, TooLarge
 from nightshift.deployment import Deployment
 from nightshift.empties import Empties
-from nightshift.errors import ClaudeRejected, ClaudeUnavailable
+from nightshift.errors import ClaudeRejected
+from nightshift.ledger import Stale, month_of
 from nightshift.observability import logger
 from nightshift.records import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round
+from nightshift.refusal import seconds_to_wait
+from nightshift.task import Form
 
-# A chunk must be sent while the create's own timeout still fits into the Lambda's life. Seconds.
-TIME_TO_SEND = CREATE_TIMEOUT + 60
-_LONGEST_BACKOFF = 900
-_REFUSALS_UNTIL_FAILURE = 100
+# A chunk must be sent while a look at the model and the create's own timeout still fit into the
+# Lambda's life. Seconds.
+TIME_TO_SEND = CREATE_TIMEOUT + 120
 
 
 @dataclass(frozen=True)
 class Sender:
-    """Builds and sends the next chunk of a round."""
+    """Builds and sends the next chunk of a round, within what `month` may still cost."""
 
     stack: Deployment
     night: Night
     round: Round
     execution: str
+    form: Form
+    month: str
 
     def build(self, room: Room, blocked: list[Batch]) -> Chunk:
         """The chunk after what this round has sent. Keys of `blocked` batches are passed over."""
         stack = self.stack
         empties = Empties(stack.tickets, stack.ledger, self.night, self.execution)
-        form = stack.form
-        builder = Builder(stack.task, form, form.bound(stack.price), empties.add)
+        bound = self.form.bound(stack.price)
+        builder = Builder(stack.task, self.form, bound, empties.add)
         ids = stack.tickets.pending_ids(self._sent_up_to())
         free = (i for i in ids if not any(b.first <= i <= b.last for b in blocked))
         chunk = builder.build(stack.tickets.walk(free), room)
@@ -49,6 +53,8 @@ class Sender:
         stack.claude.key(False)  # no intent before there is a key to send it with
         stack.ledger.remember_ids(self.night.run_id, chunk.long_ids)
         batch = self._intent(chunk)
+        if month_of(batch.intent_at) != self.month:
+            raise Stale("a new month has begun, with a budget of its own")
         stack.ledger.intend(batch)
         try:
             created = stack.claude.create(chunk.body)
@@ -92,25 +98,9 @@ class Sender:
             self.stack.ledger.void(batch, TOO_LARGE)
             return 0
         self.stack.ledger.void(batch, REFUSED)
-        if isinstance(no, KeyRefused):
-            return self._after_refused_key()
         if isinstance(no, TooLarge):
             raise ClaudeRejected("Claude finds a single request too large: look at the task file.")
-        refusals = self._refusals_in_a_row() + 1
-        logger.warning("create: refused", why=str(no), refusals=refusals)
-        if refusals >= _REFUSALS_UNTIL_FAILURE:
-            raise ClaudeUnavailable(f"{no}, {refusals} times in a row. Start again when it is up.")
-        backoff = self.stack.settings.poll_seconds * 2.0 ** min(refusals - 1, 10)
-        return max(no.retry_after, min(_LONGEST_BACKOFF, backoff))
-
-    def _after_refused_key(self) -> float:
-        if self.stack.claude.renew_key():
-            return 0
-        secret = self.stack.settings.api_key_secret
-        raise ClaudeRejected(
-            "Claude does not accept the API key. Store a valid one with: aws secretsmanager "
-            f"put-secret-value --secret-id {secret} --secret-string sk-ant-... and start again."
-        )
+        return seconds_to_wait(no, self._refusals_in_a_row() + 1, self.stack)
 
     def _refusals_in_a_row(self) -> int:
         count = 0

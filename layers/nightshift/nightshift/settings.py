@@ -26,6 +26,7 @@ class Settings(BaseModel):
     max_requests_per_batch: int = Field(ge=1, le=100_000)
     max_attempts: int = Field(ge=1)
     max_cost_usd: Decimal = Field(gt=0)
+    max_monthly_cost_usd: Decimal = Field(ge=0)
 
 
 @cache

@@ -1,25 +1,31 @@
 """Submit batches: decides what the night does next; one call creates at most one batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from nightshift import estimate, report, table_check
+from nightshift import budget, canary, estimate, lifecycle, message, report, table_check
 from nightshift.adopt import resolve
+from nightshift.budget import Left
+from nightshift.canary import Trial
 from nightshift.cancel import cancel
 from nightshift.chunk import Room
 from nightshift.deployment import Deployment
-from nightshift.errors import LedgerMismatch
+from nightshift.errors import ClaudeRejected, LedgerMismatch
 from nightshift.events import SubmitCall
-from nightshift.ledger import Stale
+from nightshift.ledger import Stale, month_of
 from nightshift.lock import Lock
 from nightshift.observability import count_night
-from nightshift.records import TOO_LARGE, UNSEEN, Night, Round, Tally
+from nightshift.records import TOO_LARGE, UNSEEN, Night, Round, Tally, Version
 from nightshift.report import Ending
 from nightshift.send import TIME_TO_SEND, Sender
 from nightshift.status import turn_seconds
+from nightshift.task import form_for
+
+# A night is compared with so many runs before it.
+_COMPARED = 7
 
 type Step = dict[str, Any]
 """What the workflow does next: `next` is submit, wait or report, with what that needs."""
@@ -45,11 +51,13 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
     if call.input.action == "cancel" and not lock.stop:
         stack.lock.ask_to_stop()
         lock = stack.lock.read()
+    # Read before the runs: the canary that made it known is then in what is read.
+    version = stack.ledger.version(canary.version_name(stack.task, stack.settings.model))
     # Unfinished runs of earlier executions come first; the one that was asked for is the last.
     runs = [*sorted(lock.unfinished - {call.run_id}), call.run_id]
     nights = [stack.ledger.night(run_id) for run_id in runs]
     try:
-        return _Turn(call, stack, lock, time_left, nights).decide()
+        return _Turn(call, stack, lock, time_left, nights, version).decide()
     except Stale:
         # The lock or a record moved on under this call: read everything again, decide anew.
         return _again(call.run_id)
@@ -71,13 +79,15 @@ def _stand_back(call: SubmitCall, stack: Deployment) -> Step:
 
 @dataclass(frozen=True)
 class _Turn:
-    """One call by the holder of the lock. `nights` are the unfinished runs, ours the last."""
+    """One call by the holder of the lock. `nights` are the unfinished runs, ours the last;
+    `version` is the task version, if Claude has answered it."""
 
     call: SubmitCall
     stack: Deployment
     lock: Lock
     time_left: Callable[[], float]
     nights: Sequence[Night]
+    version: Version | None
 
     @property
     def _me(self) -> str:
@@ -150,12 +160,18 @@ class _Turn:
         requests = self._requests_allowed(night, round_)
         if requests < 1:
             return self._wait_or_report(night, "limit")
-        room = Room(requests, self._usd_left(night), lambda: self.time_left() < TIME_TO_SEND)
-        sender = Sender(self.stack, night, round_, self._me)
+        left = self._left(night)
+        room = Room(requests, left.usd, lambda: self.time_left() < TIME_TO_SEND)
+        counted = self.version.fixed_tokens if self.version else None
+        form = form_for(self.stack.task, self.stack.settings.model, counted)
+        sender = Sender(self.stack, night, round_, self._me, form, left.month)
         set_aside = [b for n in self.nights for b in n.in_state("open") if b.aside_by]
         chunk = sender.build(room, set_aside)
         with closing(chunk.body):
             if chunk.requests:
+                first = self._before_paying(night, left)
+                if first is not None:
+                    return first
                 wait = sender.create(chunk)
                 return _wait(night.run_id, wait, more=True) if wait else _again(night.run_id)
         if chunk.full == "budget":
@@ -163,6 +179,25 @@ class _Turn:
         if not chunk.full:
             self.stack.ledger.end_walk(night.run_id, round_.number)
         return _again(night.run_id)
+
+    def _before_paying(self, night: Night, left: Left) -> Step | None:
+        """Once an execution, how long the model lives; once a task version, its canary."""
+        try:
+            if self._me not in night.model_notices:
+                notice = lifecycle.look(self.stack)
+                self.stack.ledger.note_model(night.run_id, self._me, notice)
+                night = replace(night, model_notices={**night.model_notices, self._me: notice})
+            if self.version is not None:
+                return None
+            trial = Trial(self.stack, night, self._me, left.month)
+            if trial.bound > left.usd:
+                return self._wait_or_report(night, "budget", more=True)
+            wait = trial.ask()
+        except ClaudeRejected:
+            if night.working(self._me):
+                return self._wait(night)  # what is open comes first; then the same is said again
+            raise
+        return _wait(night.run_id, wait, more=True) if wait else _again(night.run_id)
 
     def _requests_allowed(self, night: Night, round_: Round) -> int:
         """The stack's bound, half of each batch that was too large in this round, and `limit`."""
@@ -176,11 +211,9 @@ class _Turn:
         limits = [] if limit is None else [limit - sent]
         return min([self.stack.settings.max_requests_per_batch, *refused, *limits])
 
-    def _usd_left(self, night: Night) -> Decimal:
-        """An open batch counts at its upper bound, a closed one at its cost."""
-        budget = self.call.input.max_cost_usd or self.stack.settings.max_cost_usd
-        spent = sum((batch.cost for batch in night.in_state("closed")), Decimal(0))
-        return budget - spent - sum((b.bound for b in night.in_state("open")), Decimal(0))
+    def _left(self, night: Night) -> Left:
+        asked = self.call.input.max_cost_usd
+        return budget.left(night, asked, self.stack.ledger, self.stack.settings)
 
     def _wait_or_report(self, night: Night, reason: str, more: bool = False) -> Step:
         if night.working(self._me):
@@ -199,30 +232,56 @@ class _Turn:
             left = "interrupted" if tickets_left(other) else ""
             self._file(other, self._ending(other, left), pending)
         ending = self._ending(night, reason)
-        flat = self._file(night, ending, pending)
-        count_night(flat)
-        step = {"next": "report", "run_id": night.run_id, "report": flat, "text": report.text(flat)}
-        problem = report.problem(self.nights, self._me)
-        return {**step, "tell": ending.status != "nothing_to_do", "problem": problem}
+        notices = self._notices(night, reason)
+        kept = self._file(night, ending, pending, notices)
+        count_night(pending, self.stack.tickets.count_failed())
+        step = {
+            "next": "report",
+            "run_id": night.run_id,
+            "report": report.output(kept),
+            "tell": ending.status != "nothing_to_do",
+            "notices": notices,
+            "problem": report.problem(self.nights, self._me),
+        }
+        return {**step, "text": self._message(kept)} if step["tell"] else step
 
-    def _file(self, night: Night, ending: Ending, pending: int) -> dict[str, Any]:
+    def _message(self, kept: Mapping[str, Any]) -> str:
+        before = self.stack.ledger.reports_before(kept["run_id"], _COMPARED)
+        return message.text(kept, before, self.stack.settings.max_monthly_cost_usd)
+
+    def _notices(self, night: Night, reason: str) -> list[str]:
+        """What someone should know although the night is green."""
+        found = [night.model_notices.get(self._me, "")]
+        found += [each.notice for each in night.canaries if each.execution == self._me]
+        if reason == "budget":
+            found.append(self._left(night).notice)
+        return [notice for notice in found if notice]
+
+    def _file(
+        self, night: Night, ending: Ending, pending: int, notices: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Keep a run's report; a run without open batches is finished, even if its books are not.
 
         The report is first: a run that is off the lock is never looked at again.
         """
         try:
-            flat = report.flat(night, ending, pending, self.call.started_at)
+            kept = report.flat(night, ending, pending, self.call.started_at)
             if ending.status != "nothing_to_do":
-                self.stack.ledger.save_report(night.run_id, flat)
+                kept |= report.details(night) | self._month(night) | {"notices": list(notices)}
+                self.stack.ledger.save_report(night.run_id, kept)
         except LedgerMismatch:
             self._finish(night)
             raise
         self._finish(night)
-        return flat
+        return kept
 
     def _finish(self, night: Night) -> None:
         if not night.in_state("open"):
             self.stack.lock.finish(self._me, night.run_id)
+
+    def _month(self, night: Night) -> dict[str, Any]:
+        month = month_of(datetime.now(UTC))
+        return {"month_cost_usd": float(budget.spent_in(month, night, self.stack.ledger))}
 
     def _ending(self, night: Night, reason: str) -> Ending:
         worked = any(report.worked(each, self._me) for each in self.nights)

@@ -5,10 +5,17 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from nightshift.errors import SettingsInvalid
 from nightshift.money import Bound, Price, Usage, alias
@@ -40,6 +47,15 @@ def _fillable(message: str) -> str:
     return message
 
 
+class Example(BaseModel):
+    """A ticket that nobody wrote, to try the task with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str
+    body: str
+
+
 class Task(BaseModel):
     """What the task file says, checked."""
 
@@ -51,6 +67,7 @@ class Task(BaseModel):
     message: Annotated[str, AfterValidator(_fillable)]
     subject_characters: int = Field(ge=1)
     body_characters: int = Field(ge=1)
+    example: Example
     models: dict[str, dict[str, Any]] = {}
     prices: dict[str, Price] = {}
 
@@ -58,6 +75,17 @@ class Task(BaseModel):
     def price_table(self) -> PriceTable:
         """Every model with a known price: the published ones and what this task adds."""
         return published().including(self.prices)
+
+    @model_validator(mode="after")
+    def _example_says_something(self) -> Self:
+        if self.message_for(self.example.subject, self.example.body) is None:
+            raise ValueError("example: has no text in subject or body")
+        return self
+
+    @property
+    def example_message(self) -> str:
+        """The user message of the example."""
+        return str(self.message_for(self.example.subject, self.example.body))
 
     def message_for(self, subject: str, body: str) -> str | None:
         """The user message of a ticket, or None where a reader would see no text at all."""

@@ -186,11 +186,18 @@ class TicketTable:
 
     def count_pending(self) -> int:
         """How many tickets ask for a category now, as far as the index knows."""
+        return self._count(PENDING)
+
+    def count_failed(self) -> int:
+        """How many tickets are given up now, of all nights, as far as the index knows."""
+        return self._count(FAILED)
+
+    def _count(self, status: str) -> int:
         pages = self.dynamodb.get_paginator("query").paginate(
             TableName=self.name,
             IndexName=STATUS_INDEX,
-            KeyConditionExpression="classification_status = :pending",
-            ExpressionAttributeValues={":pending": {"S": PENDING}},
+            KeyConditionExpression="classification_status = :status",
+            ExpressionAttributeValues={":status": {"S": status}},
             Select="COUNT",
         )
         return sum(page["Count"] for page in pages)

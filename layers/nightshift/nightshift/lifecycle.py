@@ -1,0 +1,34 @@
+"""How long the model will be there: asked once an execution, before anything is created."""
+
+from datetime import UTC, datetime, timedelta
+
+from nightshift.deployment import Deployment
+from nightshift.errors import ClaudeRejected, ClaudeUnavailable
+from nightshift.observability import logger
+
+# Claude promises at least as much notice before it retires a model (model deprecations, 2026-08).
+_SOON = timedelta(days=60)
+
+
+def look(stack: Deployment) -> str:
+    """A notice for people where the model retires soon; empty where all is well, or unknown.
+
+    Raises:
+        ClaudeRejected: the model is retired, or Claude does not know it.
+    """
+    name = stack.settings.model
+    try:
+        model = stack.claude.model(name)
+    except (ClaudeRejected, ClaudeUnavailable) as error:
+        logger.warning("the model's lifecycle is unknown", why=type(error).__name__)
+        return ""
+    if model is None:
+        raise ClaudeRejected(f"Claude does not know the model {name!r}. {_CHANGE}")
+    if model.retired:
+        raise ClaudeRejected(f"Claude has retired {name}. {_CHANGE}")
+    if model.retires_at is None or model.retires_at - datetime.now(UTC) > _SOON:
+        return ""
+    return f"Claude retires {name} on {model.retires_at:%Y-%m-%d}. {_CHANGE}"
+
+
+_CHANGE = "Set the stack's Model to another one and deploy."

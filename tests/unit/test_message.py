@@ -1,0 +1,100 @@
+"""The report at breakfast: a verdict first, then what is worth a look."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from nightshift import message
+
+REPORT: dict[str, Any] = {
+    "run_id": "2026-11-22",
+    "status": "complete",
+    "batches": 2,
+    "submitted": 1_245,
+    "classified": 1_200,
+    "superseded": 5,
+    "requeued": 20,
+    "failed": 23,
+    "empty": 3,
+    "pending": 1,
+    "input_tokens": 320_000,
+    "output_tokens": 6_000,
+    "cost_usd": 0.175,
+    "realtime_cost_usd": 0.35,
+    "saved_usd": 0.175,
+    "duration_seconds": 5_040,
+    "categories": {"billing": 300, "technical": 900},
+    "failures": {"empty_ticket": 3, "refusal": 20},
+    "month_cost_usd": 3.456,
+    "notices": [],
+}
+
+
+def text(*before: dict[str, int], limit: str = "0", **changes: Any) -> str:
+    reports = [{"categories": categories} for categories in before]
+    return message.text(REPORT | changes, reports, Decimal(limit))
+
+
+def test_the_whole_message() -> None:
+    usual = [{"billing": 200, "technical": 1_000}, {"billing": 400, "other": 1}]
+
+    assert (
+        text(*usual, limit="100", notices=["The model retires."])
+        == """\
+All is done: 1,200 tickets sorted, 23 given up.
+
+                 now  average of the last 2 runs
+technical        900        500
+billing          300        300
+other              0          0
+
+Given up: 23 (each says why in classification_error)
+  refusal              20
+  empty_ticket          3
+
+1,245 requests in 2 batches
+20 went back to pending
+5 were edited, sorted by hand or deleted meanwhile
+1 ticket pending now
+
+Cost $0.1750, saved $0.1750 against real time
+This month so far $3.46 of $100.00
+320,000 tokens in, 6,000 out
+
+Note: The model retires.
+
+Run 2026-11-22: complete, 1 h 24 min"""
+    )
+
+
+def test_what_there_is_nothing_to_say_about_is_left_out() -> None:
+    quiet = text(failed=0, failures={}, categories={}, requeued=0, superseded=0)
+
+    for word in ("Given up", "technical", "went back", "by hand", "average", "Note", " of $"):
+        assert word not in quiet
+    assert quiet.startswith("All is done: 1,200 tickets sorted.\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"failed": 0}, "All is done: 1,200 tickets sorted."),
+        ({"classified": 1, "failed": 0}, "All is done: 1 ticket sorted."),
+        (
+            {"status": "partial", "reason": "budget", "failed": 0},
+            "Not all is done (a budget is reached): 1,200 tickets sorted.",
+        ),
+        (
+            {"status": "partial", "reason": "of tomorrow"},
+            "Not all is done (of tomorrow): 1,200 tickets sorted, 23 given up.",
+        ),
+        ({"status": "canceled"}, "Canceled: 1,200 tickets sorted, 23 given up before that."),
+    ],
+)
+def test_the_verdict_is_one_line(changes: dict[str, Any], verdict: str) -> None:
+    assert message.verdict(REPORT | changes) == verdict
+
+
+def test_a_run_from_before_categories_were_kept_is_no_comparison() -> None:
+    assert "average" not in message.text(REPORT, [{"classified": 3}], Decimal(0))
