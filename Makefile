@@ -1,6 +1,7 @@
 # Nightshift: the commands anyone types.
 .DEFAULT_GOAL := help
 .PHONY: help install run cost test crash-proof bench lint unit requirements clean
+.PHONY: night-report tickets-failed tickets-retry
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
@@ -8,6 +9,8 @@ BIN := .venv/bin
 REQUIREMENTS := layers/dependencies/requirements.txt requirements-dev.txt
 # Where the last run of the tests left what it measured.
 BUILD := .build
+# The stack that the commands for operators look at; `sam deploy` calls it so.
+STACK ?= nightshift
 CHECKOV := $(BUILD)/checkov/bin/checkov
 
 help: ## what there is
@@ -28,6 +31,18 @@ run: install ## a whole night on this machine: TICKETS=file to bring your own, C
 
 cost: install ## what it would cost, every model side by side: TICKETS=file, MODEL=name; sends nothing
 	@$(BIN)/python -m tests.cost $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(MODEL),--model "$(MODEL)")
+
+night-report: install ## a night of a deployed stack as a page: STACK=name, RUN=2026-11-22, OUT=file
+	@$(BIN)/python -m tests.operator.night_report --stack "$(STACK)" \
+		$(if $(RUN),--run "$(RUN)") $(if $(OUT),--out "$(OUT)")
+
+tickets-failed: install ## the tickets that a stack gave up, with reasons: STACK=name, REASON=short-name, LIMIT=rows
+	@$(BIN)/python -m tests.operator.failed_tickets list --stack "$(STACK)" \
+		$(if $(REASON),--reason "$(REASON)") $(if $(LIMIT),--limit "$(LIMIT)")
+
+tickets-retry: install ## ask for them again: STACK=name, REASON=short-name, YES=1 to skip the question, DRY_RUN=1
+	@$(BIN)/python -m tests.operator.failed_tickets retry --stack "$(STACK)" \
+		$(if $(REASON),--reason "$(REASON)") $(if $(YES),--yes) $(if $(DRY_RUN),--dry-run)
 
 test: lint ## everything that proves it: style, types, units, handlers, the deployed stack
 	COVERAGE_CORE=sysmon $(BIN)/python -m pytest --cov=layers/nightshift/nightshift \

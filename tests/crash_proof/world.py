@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -290,9 +290,9 @@ class World:
             yield Deployment(
                 self.settings,
                 task.task(),
-                TicketTable(dynamodb, SETTINGS.ticket_table),
-                Ledger(dynamodb, SETTINGS.run_table),
-                LockItem(dynamodb, SETTINGS.run_table, status_of),
+                TicketTable(dynamodb, self.settings.ticket_table),
+                Ledger(dynamodb, self.settings.run_table),
+                LockItem(dynamodb, self.settings.run_table, status_of),
                 Claude(base_url, key),
             )
 
@@ -388,8 +388,8 @@ class Workshop:
 
 
 @contextmanager
-def workshop() -> Iterator[Workshop]:
-    """Everything that stays patched while nights are played."""
+def workshop(constants: Mapping[str, dict[str, Any]] = SMALL) -> Iterator[Workshop]:
+    """Everything that stays patched while nights are played, `constants` by their modules."""
     ours = Workshop()
     log = logging.getLogger("nightshift")
     transport = {
@@ -404,8 +404,8 @@ def workshop() -> Iterator[Workshop]:
         enter(mock.patch.dict(os.environ, CREDENTIALS))
         enter(mock.patch.multiple(httpx2.HTTPTransport, **transport))
         enter(mock.patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=_no_wait)))
-        for name, constants in SMALL.items():
-            enter(mock.patch.multiple(name, **constants))
+        for name, changed in constants.items():
+            enter(mock.patch.multiple(name, **changed))
         enter(mock.patch.object(metrics, "add_metric"))
         clock = _clock(ours)
         for name, module in list(sys.modules.items()):

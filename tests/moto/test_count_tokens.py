@@ -31,6 +31,6 @@ def test_a_count_is_what_the_request_is_then_billed_for(claude: StandIn) -> None
     assert [each["status"] for each in claude.control.requests()] == [200, 200]
 
 
-def test_params_that_claude_would_refuse_are_refused_in_its_words(claude: StandIn) -> None:
-    with pytest.raises(ClaudeRejected, match="at least one message is required"):
+def test_params_that_claude_would_refuse_are_refused_when_they_are_counted(claude: StandIn) -> None:
+    with pytest.raises(ClaudeRejected, match="400 invalid_request_error"):
         provider(claude).count_tokens({"model": "claude-haiku-4-5", "messages": []})

@@ -1,9 +1,9 @@
-"""What stays of a night whose cloud is gone: the tables and the logs, as files."""
+"""What stays of a night whose cloud is gone: its page, the tables and the logs, as files."""
 
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -12,10 +12,14 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from tests.local_cloud.cloud import LocalCloud
+from tests.operator.night_report import page as night_page
+from tests.operator.night_report.record import read
+from tests.operator.stack import Stack, Unusable
 
+REPORT = "report.html"
 TICKETS, RUN, BAD_LINES = "tickets.csv", "run.json", "bad-lines.txt"
 FUNCTIONS_LOG, CLOUD_LOG, CLAUDE_LOG = "functions.log", "cloud/ministack.log", "stand-in.log"
-FILES = (TICKETS, RUN, BAD_LINES, FUNCTIONS_LOG, CLOUD_LOG, CLAUDE_LOG)
+FILES = (REPORT, TICKETS, RUN, BAD_LINES, FUNCTIONS_LOG, CLOUD_LOG, CLAUDE_LOG)
 COLUMNS = (
     "ticket_id",
     "category",
@@ -66,6 +70,19 @@ def keep_run(cloud: LocalCloud, table: str, directory: Path) -> None:
     (directory / RUN).write_text(
         json.dumps(items, indent=2, ensure_ascii=False, default=_plain) + "\n"
     )
+
+
+def keep_report(
+    cloud: LocalCloud, stack: str, outputs: Mapping[str, str], directory: Path, note: str
+) -> bool:
+    """The page of the night; False where the record tells of no night at all."""
+    dynamodb, states = cloud.client("dynamodb"), cloud.client("stepfunctions")
+    try:
+        record = read(Stack(stack, outputs, {}, dynamodb, states), None)
+    except Unusable:
+        return False
+    (directory / REPORT).write_text(night_page.page(record, note), encoding="utf-8")
+    return True
 
 
 def keep_logs(cloud: LocalCloud, stack_name: str, directory: Path) -> list[str]:

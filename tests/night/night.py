@@ -20,6 +20,7 @@ from tests.night.tickets import Findings, check, read
 from tests.night.watch import Ending, Watched, follow
 
 STACK = "nightshift"
+STAND_IN = "Claude was played by a stand-in that sorts by keywords; nothing was charged."
 BAD_LINES_SHOWN = 8
 LOG_LINES_SHOWN = 8
 
@@ -46,8 +47,9 @@ def run(path: Path | None, real: Claude | None, directory: Path, console: Consol
         with step(console, "Keep") as done:
             tickets = keep.keep_tickets(cloud, table, directory)
             keep.keep_run(cloud, outputs["RunTableName"], directory)
+            keep.keep_report(cloud, STACK, outputs, directory, "" if real else STAND_IN)
             trouble = keep.keep_logs(cloud, STACK, directory)
-            done.result = "the tables and the logs, as files"
+            done.result = "the night as a page, the tables and the logs as files"
     if ending.status != "SUCCEEDED":
         _show_failure(ending, trouble, directory, console)
         return False
@@ -148,4 +150,6 @@ def _show_failure(ending: Ending, trouble: list[str], directory: Path, console: 
     lines = [f"✗ The night failed: {ending.error or ending.status}", ending.cause, ""]
     lines += trouble[-LOG_LINES_SHOWN:]
     lines += ["", f"All logs are in {directory}: {keep.FUNCTIONS_LOG}, {keep.CLOUD_LOG}"]
+    if (directory / keep.REPORT).exists():
+        lines.append(f"What happened, and what to do: {(directory / keep.REPORT).as_uri()}")
     console.print(Text("\n".join(readable(line) for line in lines), "red"))

@@ -166,6 +166,7 @@ def _money(night: Night) -> RenderableType:
 
 def _files(directory: Path) -> RenderableType:
     files = (
+        (keep.REPORT, "the night as a page: open it in a browser"),
         (keep.TICKETS, "every ticket with its category or failure; opens in a spreadsheet"),
         (keep.RUN, "the run table: the report, and each batch with its counts and cost"),
         (keep.FUNCTIONS_LOG, "what the functions and the workflow logged"),

@@ -531,6 +531,7 @@ def test_a_refused_create_fails_the_night_and_tells_why(stack: Stack) -> None:
     assert first.cause in told[0].text
     [failure] = stack.records("failure#")
     assert (failure["error"], failure["execution"]) == ("ClaudeRejected", first.arn)
+    assert failure["failed_at"].startswith("20")
     assert second.output["status"] == "complete"
 
 

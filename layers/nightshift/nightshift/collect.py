@@ -92,6 +92,7 @@ class _Collection:
         provider = self.stack.claude.retrieve(str(self.batch.batch_id))
         if not provider.ended:
             return False
+        self.batch = replace(self.batch, ended_at=provider.ended_at)
         if provider.archived:
             self._close_as_gone(provider)
             return False

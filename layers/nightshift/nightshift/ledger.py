@@ -180,6 +180,8 @@ class Ledger:
                 "tally": batch.tally.as_item(),
                 "cost": batch.cost,
                 "disputed": batch.disputed,
+                "ended_at": batch.ended_at.isoformat() if batch.ended_at else None,
+                "closed_at": _now(),
                 "closed_by": execution,
                 **noticed,
             },
@@ -335,7 +337,8 @@ class Ledger:
     def save_report(self, run_id: str, report: Mapping[str, Any]) -> None:
         """Keep what was reported, on the run's own item."""
         money = {k: Decimal(str(v)) if isinstance(v, float) else v for k, v in report.items()}
-        item = {**money, "run_id": run_id, "record": "run", "expires_at": _expiry()}
+        when = {"reported_at": _now(), "expires_at": _expiry()}
+        item = {**money, "run_id": run_id, "record": "run", **when}
         self.dynamodb.put_item(TableName=self.name, Item=to_item(item))
 
     def report(self, run_id: str) -> dict[str, Any] | None:
@@ -416,6 +419,10 @@ class Ledger:
 def _long_id(run_id: str, name: str, ticket_id: str) -> dict[str, Any]:
     key = {"run_id": run_id, "record": f"ticket#{name}"}
     return {**key, "ticket_id": ticket_id, "expires_at": _expiry()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def month_of(moment: datetime) -> str:

@@ -85,6 +85,8 @@ def _whole(counts: Mapping[str, Any]) -> Counter[str]:
 class Batch:
     """One intent and what became of it. Times are UTC; `bound` and `cost` are USD.
 
+    It was created and ended at the provider (by whose clock), and closed here once collected.
+
     `looks` counts turns in which the provider did not show it (`turned_by` is the execution that
     has waited one since the last look), `readings` those whose results
     did not add up. `foreign` are batches of others that we held for this one. `noticed_by` is
@@ -105,6 +107,8 @@ class Batch:
     intent_at: datetime
     batch_id: str | None = None
     created_at: datetime | None = None
+    ended_at: datetime | None = None
+    closed_at: datetime | None = None
     proved: bool = False
     looks: int = 0
     turned_by: str | None = None
@@ -138,7 +142,7 @@ class Batch:
         values = {name: value for name, value in item.items() if name in known}
         for name in ("round", "requests", "looks", "readings"):
             values[name] = int(values.get(name, 0))
-        for name in ("intent_at", "created_at"):
+        for name in ("intent_at", "created_at", "ended_at", "closed_at"):
             if name in values:
                 values[name] = datetime.fromisoformat(values[name])
         values["foreign"] = frozenset(values.get("foreign", ()))

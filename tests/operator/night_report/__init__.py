@@ -1,0 +1,1 @@
+"""`make night-report`: one run as one self-contained page."""

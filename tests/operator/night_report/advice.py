@@ -1,0 +1,52 @@
+"""What a verdict is made of, and the commands that it advises."""
+
+import json
+from dataclasses import dataclass
+from shlex import quote
+from typing import Literal
+
+from tests.operator.night_report.facts import Facts
+
+type Tone = Literal["good", "attention", "bad", "busy"]
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do, with the command that does it, if there is one."""
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`label` in two words, `title` in one sentence; `story` tells the rest, `actions` come in
+    the order in which to do them. No actions: nothing is to be done."""
+
+    tone: Tone
+    label: str
+    title: str
+    story: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
+
+
+def start(facts: Facts, asked: dict[str, object]) -> str:
+    """The command that starts the workflow with this input."""
+    arn = facts.record.stack.outputs["WorkflowArn"]
+    text = json.dumps(asked)
+    return f"aws stepfunctions start-execution --state-machine-arn {arn} --input {quote(text)}"
+
+
+def start_again(facts: Facts) -> Action:
+    return Action("Start again; what is open is finished first:", start(facts, {}))
+
+
+def store_key(facts: Facts) -> str:
+    secret = facts.record.stack.outputs.get("ApiKeySecretArn", "<ApiKeySecretArn>")
+    return f"aws secretsmanager put-secret-value --secret-id {secret} --secret-string sk-ant-..."
+
+
+def pending(facts: Facts) -> int:
+    """Tickets that ask for a category: when it reported, or now if it did not."""
+    report = facts.record.report
+    return report.pending if report else facts.record.pending_now

@@ -1,0 +1,58 @@
+"""Five nights, played by the use cases themselves: each page says what happened in it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.crash_proof.world import Workshop
+from tests.operator.example_nights.play import BEFORE, LAST, NIGHTS, play, theatre
+from tests.operator.night_report.page import page
+from tests.operator.night_report.record import read
+from tests.operator.stack import Unusable
+from tests.unit.test_night_report import Read, headline
+
+# Enough for three batches a night, and done in a second.
+SCALE = 0.12
+SAID = {
+    "all-well": ("All well 61 tickets have a category", "What to do Nothing."),
+    "budget-bound": ("Budget used up", '"max_cost_usd"'),
+    "key-rejected": ("Key rejected Claude does not accept the API key", "put-secret-value"),
+    "provider-down": ("All well in the end", "for 3 h"),
+    "batch-expired": ("All well in the end", "1 batch expired"),
+}
+
+
+@pytest.fixture(scope="module")
+def ours() -> Iterator[Workshop]:
+    with theatre() as ours:
+        yield ours
+
+
+@pytest.mark.parametrize("name", NIGHTS)
+def test_a_night_is_understood_from_its_record(ours: Workshop, name: str) -> None:
+    night = play(ours, [(LAST, NIGHTS[name])], SCALE)
+
+    record = read(night.stack, None)
+
+    assert record.night.run_id == night.run_id == "2026-11-22"
+    text = headline(Read(page(record)))
+    assert all(said in text for said in SAID[name]), text
+    for batch in record.night.in_state("closed"):
+        assert batch.created_at
+        assert batch.ended_at
+        assert batch.closed_at
+        assert batch.intent_at <= batch.created_at < batch.ended_at <= batch.closed_at
+    if record.report:
+        assert record.report.reported_at
+        assert record.report.reported_at >= max(
+            b.closed_at for b in record.night.batches if b.closed_at
+        )
+
+
+def test_any_run_can_be_asked_for_and_an_unknown_one_names_the_latest(ours: Workshop) -> None:
+    night = play(ours, BEFORE, SCALE)
+
+    assert read(night.stack, "2026-11-20").night.run_id == "2026-11-20"
+    assert [run for run, _ in read(night.stack, None).earlier] == ["2026-11-20"]
+    with pytest.raises(Unusable, match=r"'yesterday'\. The latest are: 2026-11-21, 2026-11-20"):
+        read(night.stack, "yesterday")

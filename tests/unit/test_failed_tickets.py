@@ -1,0 +1,277 @@
+"""Failed tickets, listed and set back by command, in MiniStack's DynamoDB within this process."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.stub import Stubber
+
+from nightshift.tickets import TicketTable
+from tests.crash_proof.world import Workshop, workshop
+from tests.operator import stack as stacks
+from tests.operator.failed_tickets import __main__ as command
+from tests.operator.failed_tickets import table
+from tests.operator.failed_tickets.table import NO_REASON, failed_tickets, retry
+from tests.operator.stack import Stack, Unusable, find
+
+ERRORS = {
+    "refusal": "refusal: Claude declined to answer in 3 attempts.",
+    "max_tokens": "max_tokens: the answer did not end within the allowed length in 3 attempts.",
+    "none": "",
+}
+OUTPUTS = {"TicketTableName": "tickets", "RunTableName": "runs", "WorkflowArn": "arn:night"}
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Workshop]:
+    with workshop() as ours:
+        yield ours
+
+
+@pytest.fixture
+def stack(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """A stack named helpdesk, which the commands find."""
+    shop.make_tables()
+    stack = Stack("helpdesk", OUTPUTS, {}, shop.plain_client, None)
+    monkeypatch.setattr(command, "find", lambda name: stack)
+    return stack
+
+
+def put(stack: Stack, ticket_id: str, error: str = "refusal", **more: str) -> None:
+    values = {
+        "ticket_id": ticket_id,
+        "body": "My invoice",
+        "classification_status": "failed",
+        "classification_error": ERRORS.get(error, error),
+        "classification_batch_id": "msgbatch_1",
+    } | more
+    item = {name: {"S": value} for name, value in values.items() if value}
+    stack.dynamodb.put_item(TableName="tickets", Item=item)
+
+
+def item(stack: Stack, ticket_id: str) -> dict[str, Any]:
+    key = {"ticket_id": {"S": ticket_id}}
+    found = stack.dynamodb.get_item(TableName="tickets", Key=key, ConsistentRead=True)["Item"]
+    return {name: next(iter(value.values())) for name, value in found.items()}
+
+
+def statuses(stack: Stack) -> dict[str, str]:
+    items = stack.dynamodb.scan(TableName="tickets", ConsistentRead=True)["Items"]
+    return {i["ticket_id"]["S"]: i["classification_status"]["S"] for i in items}
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    assert command.main([*arguments, "--stack", "helpdesk"]) == code
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_the_list_names_tickets_and_sums_up_reasons(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n in range(3):
+        put(stack, f"R-{n}")
+    put(stack, "M-1", "max_tokens")
+    put(stack, "N-1", "none")
+    put(stack, "waiting", classification_status="pending")
+
+    text = said(capsys, "list")
+
+    assert "R-2 refusal Claude declined to answer in 3 attempts." in text
+    assert f"N-1 {NO_REASON} The ticket does not say why" in text
+    assert "waiting" not in text
+    assert re.search(r"5 failed in helpdesk .* 3 refusal .* 1 max_tokens .* 1 no_reason", text)
+
+
+def test_a_list_is_limited_and_says_how_many_more(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n in range(120):
+        put(stack, f"R-{n:03}", "max_tokens" if n % 2 else "refusal")
+
+    text = said(capsys, "list", "--limit", "3", "--reason", "refusal")
+
+    assert re.findall(r"R-\d+", text) == ["R-000", "R-002", "R-004"]
+    assert "and 57 more" in text
+    assert "120 failed" in text
+
+
+def test_a_strangers_id_cannot_move_the_cursor(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, "A\x1b[2J[bold]", "odd\x07name: x")
+
+    command.main(["list", "--stack", "helpdesk"])
+
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "[bold]" in out
+
+
+def test_all_ask_again_and_keep_their_reason(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n in range(260):
+        put(stack, f"T-{n}")
+
+    text = said(capsys, "retry", "--yes")
+
+    assert "260 tickets ask for a category again." in text
+    assert set(statuses(stack).values()) == {"pending"}
+    assert item(stack, "T-7") == {
+        "ticket_id": "T-7",
+        "body": "My invoice",
+        "classification_status": "pending",
+        "classification_error": ERRORS["refusal"],
+        "classification_batch_id": "msgbatch_1",
+    }
+
+
+def test_only_those_with_the_reason_ask_again(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, "R")
+    put(stack, "M", "max_tokens")
+    put(stack, "N", "none")
+
+    said(capsys, "retry", "--yes", "--reason", "max_tokens")
+    said(capsys, "retry", "--yes", "--reason", NO_REASON)
+
+    assert statuses(stack) == {"R": "failed", "M": "pending", "N": "pending"}
+
+
+def test_what_changed_since_it_was_read_is_left_alone(stack: Stack) -> None:
+    for name in ("same", "sorted", "gone", "other reason"):
+        put(stack, name)
+    seen = list(failed_tickets(stack.dynamodb, "tickets"))
+    put(stack, "sorted", classification_status="", category="billing")
+    stack.dynamodb.delete_item(TableName="tickets", Key={"ticket_id": {"S": "gone"}})
+    put(stack, "other reason", "max_tokens")
+
+    done = retry(TicketTable(stack.dynamodb, "tickets"), seen, lambda n: None)
+
+    assert (done.pending, done.changed) == (1, 3)
+    assert item(stack, "same")["classification_status"] == "pending"
+    assert "classification_status" not in item(stack, "sorted")
+    assert item(stack, "other reason")["classification_status"] == "failed"
+    assert "gone" not in [i["ticket_id"]["S"] for i in _all(stack)]
+
+
+def test_an_index_that_lags_is_not_believed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(stack, "failed")
+    put(stack, "sorted", classification_status="", category="billing")
+    monkeypatch.setattr(table, "_failed_ids", lambda *_: iter(["failed", "gone", "sorted"]))
+
+    found = failed_tickets(stack.dynamodb, "tickets")
+
+    assert [ticket.ticket_id for ticket in found] == ["failed"]
+
+
+def _all(stack: Stack) -> list[dict[str, Any]]:
+    return list(stack.dynamodb.scan(TableName="tickets")["Items"])
+
+
+def test_a_ticket_that_asks_again_is_known_as_one_that_had_failed(stack: Stack) -> None:
+    """By that, a decision starts its attempts from 0."""
+    put(stack, "T")
+    tickets = TicketTable(stack.dynamodb, "tickets")
+
+    retry(tickets, failed_tickets(stack.dynamodb, "tickets"), lambda n: None)
+
+    ticket = tickets.read(["T"])["T"]
+    assert (ticket.status, ticket.failed_before) == ("pending", True)
+
+
+@pytest.mark.parametrize("flag", ["--dry-run", "no terminal"])
+def test_nothing_changes_without_a_yes(
+    stack: Stack, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    put(stack, "T")
+
+    if flag == "--dry-run":
+        text = said(capsys, "retry", flag)
+        assert "1 failed ticket of helpdesk would ask for a category again." in text
+    else:
+        assert "YES=1" in said(capsys, "retry", code=command.UNUSABLE)
+
+    assert statuses(stack) == {"T": "failed"}
+
+
+def test_an_unknown_reason_names_those_there_are(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, "T")
+
+    text = said(capsys, "retry", "--yes", "--reason", "refused", code=command.UNUSABLE)
+
+    assert "'refused'" in text
+    assert "There are: refusal (1)." in text
+
+
+def test_a_table_without_failures_is_fine(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "No ticket of helpdesk is failed" in said(capsys, "list")
+    assert "nothing to set back" in said(capsys, "retry")
+
+
+# Finding the stack.
+
+
+class Account:
+    """A session whose CloudFormation gives one answer."""
+
+    region_name = "eu-west-1"
+
+    def __init__(self) -> None:
+        keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+        self.cloudformation = boto3.client("cloudformation", region_name=self.region_name, **keys)
+        self.answers = Stubber(self.cloudformation)
+        self.answers.activate()
+
+    def client(self, service: str, config: Any) -> Any:
+        return self.cloudformation
+
+
+def test_a_stack_that_is_not_there_is_named() -> None:
+    account = Account()
+    account.answers.add_client_error("describe_stacks", "ValidationError", "nights does not exist")
+
+    with pytest.raises(Unusable, match=r"no stack 'nights' in this account and region \(eu-west-1"):
+        find("nights", account)
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "AccessDenied"])
+def test_what_aws_refuses_is_named(code: str) -> None:
+    account = Account()
+    account.answers.add_client_error("describe_stacks", code)
+
+    with pytest.raises(Unusable, match=code):
+        find("nights", account)
+
+
+def test_a_stack_of_others_is_refused() -> None:
+    account = Account()
+    described = {
+        "StackName": "theirs", "StackStatus": "CREATE_COMPLETE", "CreationTime": datetime.now(UTC),
+        "Outputs": [{"OutputKey": "TicketTableName", "OutputValue": "t"}],
+    }  # fmt: skip
+    account.answers.add_response("describe_stacks", {"Stacks": [described]})
+
+    with pytest.raises(Unusable, match="has no output RunTableName, WorkflowArn"):
+        find("theirs", account)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NoCredentialsError(), "Log in"),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), "127.0.0.1:1"),
+    ],
+    ids=["no credentials", "no endpoint"],
+)
+def test_what_keeps_us_from_the_account_is_explained(error: Exception, said: str) -> None:
+    with pytest.raises(Unusable, match=said), stacks.explained():
+        raise error

@@ -1,0 +1,368 @@
+"""The page of a night: the right verdict, all that an operator asks, and nothing that harms."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from nightshift.money import Usage
+from nightshift.records import REFUSED, Batch, Night, Round, State, Tally
+from tests.operator.failed_tickets.table import FailedTicket
+from tests.operator.night_report.page import page
+from tests.operator.night_report.record import Failure, Record, Report
+from tests.operator.stack import Stack
+
+HOSTILE = "<script>alert('x')</script>\x1b[2J\u202e"
+TWO = datetime(2026, 11, 22, 2, tzinfo=UTC)
+WORKFLOW = "arn:aws:states:eu-west-1:123456789012:stateMachine:Night-x"
+EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:Night-x:one"
+STACK = Stack(
+    "helpdesk",
+    {"TicketTableName": "tickets", "RunTableName": "runs", "WorkflowArn": WORKFLOW},
+    {"MaxCostUsd": "25"},
+    None,
+    None,
+)
+MINUTE = timedelta(minutes=1)
+
+
+def batch(number: int = 1, state: State = "closed", **changes: Any) -> Batch:
+    """A batch of 100, sent at two o'clock, ended after 20 minutes, collected a minute later."""
+    sent = TWO + number * timedelta(seconds=5)
+    usage = Usage(27_000, 500)
+    plain = Batch(
+        run_id="2026-11-22", record=f"batch#{number:04}", token="t", state=state, round=1,
+        execution=EXECUTION, model="claude-haiku-4-5", first="A", last="B", requests=100,
+        bound=Decimal("0.06"), intent_at=sent, proved=True,
+    )  # fmt: skip
+    if state == "closed":
+        plain = replace(
+            plain, batch_id=f"msgbatch_{number}", created_at=sent, ended_at=sent + 20 * MINUTE,
+            closed_at=sent + 21 * MINUTE, cost=Decimal("0.0148"),
+            tally=Tally(classified=100, succeeded=100, usage=usage),
+        )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def record(*batches: Batch, **changes: Any) -> Record:
+    """A run that ended well, unless `changes` say otherwise."""
+    rounds = tuple(Round(n, EXECUTION, True) for n in sorted({b.round for b in batches}))
+    moments = [moment for b in batches for moment in (b.intent_at, b.closed_at) if moment]
+    report = Report(status="complete", reported_at=max(moments, default=TWO) + MINUTE)
+    plain = Record(
+        STACK, Night("2026-11-22", batches, rounds), report, (), (), (), pending_now=7,
+        running=False,
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def given_up(ticket_id: str, error: str = "refusal: Claude declined to answer.") -> FailedTicket:
+    return FailedTicket(ticket_id, error, "msgbatch_1", 3, {})
+
+
+def failure(error: str, cause: str, after: timedelta = 30 * MINUTE) -> Failure:
+    return Failure(error, cause, EXECUTION, TWO + after)
+
+
+def partial(reason: str, pending: int = 40, **more: Any) -> Report:
+    at = TWO + 30 * MINUTE
+    return Report(status="partial", reason=reason, pending=pending, reported_at=at, **more)
+
+
+class Read(HTMLParser):
+    """A page as its reader meets it: visible text, and every attribute; it must be well formed."""
+
+    VOID = frozenset({"meta", "circle", "path", "br", "link", "img"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == [], "left open"
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.words.append(data)
+
+
+def reading(*batches: Batch, **changes: Any) -> Read:
+    return Read(page(record(*batches, **changes)))
+
+
+def headline(read: Read) -> str:
+    """From the verdict to the key numbers."""
+    return read.text.partition("UTC")[2].partition("Sorted")[0]
+
+
+def test_a_good_night_is_seen_at_once_and_asks_for_nothing() -> None:
+    read = reading(batch(1), batch(2))
+
+    assert "All well 200 tickets have a category; none was given up." in headline(read)
+    assert "What to do Nothing." in headline(read)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "todo"),
+    [
+        ({"report": partial("budget")}, "Budget used up", "max_cost_usd"),
+        (
+            {"report": partial("budget", notices=("... Raise MaxMonthlyCostUsd, or wait.",))},
+            "Month's budget used up",
+            "Raise MaxMonthlyCostUsd",
+        ),
+        (
+            {"report": Report(status="complete", notices=("The model retires in a week.",))},
+            "Done, but look at this",
+            "The model retires",
+        ),
+        ({"report": partial("rounds")}, "40 tickets still ask", "the next night tries again"),
+        ({"report": partial("brand_new")}, "Stopped early: brand new", "start-execution"),
+        ({"report": Report(status="canceled", reported_at=TWO)}, "Canceled", "the next night"),
+        ({"report": None}, "stopped before it could report", "start-execution"),
+        ({"report": None, "running": True}, "at work", "make this page again"),
+        (
+            {"failures": (failure("ClaudeRejected", "Claude does not accept the API key. Store"),)},
+            "Key rejected",
+            "put-secret-value",
+        ),
+        (
+            {"failures": (failure("ClaudeRejected", "(402 billing_error): no credit left"),)},
+            "no credit left",
+            "Mend what Claude names",
+        ),
+        (
+            {"failures": (failure("ClaudeUnavailable", "529, 100 times in a row"),)},
+            "for about a day",
+            "start-execution",
+        ),
+        (
+            {"failures": (failure("States.Timeout", "This was not expected."),)},
+            "States.Timeout",
+            "Step Functions console",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_every_end_says_what_happened_and_what_to_do(
+    changes: dict[str, Any], said: str, todo: str
+) -> None:
+    text = headline(reading(batch(), **changes))
+
+    assert said in text.partition("What to do")[0]
+    assert todo in text.partition("What to do")[2]
+
+
+def test_a_disputed_batch_and_one_set_aside_are_named() -> None:
+    problem = "LedgerMismatch: msgbatch_1 has 100 requests; its results answer 98."
+    disputed = reading(batch(disputed=True, problem=problem))
+    aside = reading(batch(2, "open", aside_by=EXECUTION, problem="BatchNotFound: gone"))
+
+    assert "Disputed" in headline(disputed)
+    assert "its results answer 98" in headline(disputed)
+    assert "msgbatch_1" in headline(disputed).partition("What to do")[2]
+    assert "100 tickets wait for it" in headline(aside)
+    assert '"action": "cancel"' in headline(aside)
+
+
+def test_what_was_unusual_is_told_although_it_ended_well() -> None:
+    refused = [batch(n, "void", refusal=REFUSED, intent_at=TWO + n * 20 * MINUTE) for n in (1, 2)]
+    late = batch(3, intent_at=TWO + 180 * MINUTE, created_at=TWO + 180 * MINUTE,
+                 ended_at=TWO + 190 * MINUTE, closed_at=TWO + 195 * MINUTE)  # fmt: skip
+    tally = Tally(classified=60, requeued=40, succeeded=60, expired=40)
+
+    text = headline(reading(*refused, late, batch(4, tally=tally)))
+
+    assert "All well in the end" in text
+    assert "1 batch expired (number 4): Claude did not answer 40 requests" in text
+
+
+def test_an_outage_lasts_until_claude_answers_again() -> None:
+    refused = [batch(n, "void", refusal=REFUSED, intent_at=TWO + n * 20 * MINUTE) for n in (0, 1)]
+    later = TWO + 180 * MINUTE
+    late = batch(3, intent_at=later, created_at=later, ended_at=later, closed_at=later + MINUTE)
+
+    text = headline(reading(*refused, late))
+
+    assert "for 3 h, from 02:00 to 05:00 (2 requests were refused)" in text
+
+
+def test_a_failure_that_a_later_start_made_good_is_history() -> None:
+    failed = failure("ClaudeRejected", "the API key", after=MINUTE)
+
+    text = headline(reading(batch(), failures=(failed,)))
+
+    assert "All well" in text
+    assert "1 earlier start of this run failed; a later one finished it." in text
+
+
+def test_a_larger_budget_is_proposed_that_is_enough() -> None:
+    text = reading(batch(), report=partial("budget", pending=1000)).text
+
+    [proposed] = re.findall(r'"max_cost_usd": ([\d.]+)', text)
+    assert 0.0148 + 1000 * 0.0006 < float(proposed) < 1.5
+
+
+def test_the_numbers_are_those_of_the_record() -> None:
+    tally = Tally(90, superseded=1, requeued=4, failed=5, succeeded=100, usage=Usage(27_000, 500))
+    report = Report(
+        status="complete", pending=3, reported_at=TWO + 30 * MINUTE, month_cost_usd=12.5,
+        categories={"billing": 60, "other": 30}, notices=("Half of the month's budget is spent.",),
+    )  # fmt: skip
+    before = Report(status="complete", classified=50, categories={"billing": 40, "gone": 10})
+    failed = tuple(given_up(f"T-{n}") for n in range(3))
+
+    text = reading(
+        batch(tally=tally), report=report, failed=failed, earlier=(("2026-11-21", before),)
+    ).text
+
+    for said in (
+        "90 tickets have a category, 5 were given up.",
+        "Pending 3 at the end",
+        "$0.0148",
+        "billing 60 67 % other 30 33 % gone 0 0 %",
+        "This month so far $12.50",
+        "Half of the month's budget is spent.",
+        "refusal 3 tickets",
+        "T-0 T-1 T-2",
+        "2 tickets of those given up ask again",
+        "100 submitted they balance",
+        "make tickets-failed STACK=helpdesk",
+    ):
+        assert said in text, said
+
+
+def test_books_that_do_not_balance_are_shown_as_such() -> None:
+    read = reading(batch(tally=Tally(classified=99, succeeded=99)))
+
+    assert "Books do not balance" in headline(read)
+    assert "they do not balance" in read.text
+
+
+def test_a_long_list_is_cut_and_says_how_much_is_missing() -> None:
+    tally = Tally(failed=100, succeeded=100)
+
+    read = reading(batch(tally=tally), failed=tuple(given_up(f"T-{n:03}") for n in range(100)))
+
+    assert "T-023" in read.text
+    assert "T-024" not in read.text
+    assert "and 76 more" in read.text
+
+
+def hostile_night() -> Record:
+    """Everything that strangers can write, written with bad intent."""
+    said = f"ClaudeRejected: {HOSTILE} \" onload='x'"
+    return record(
+        batch(1, problem=said, disputed=True, model=HOSTILE, batch_id=HOSTILE),
+        batch(2, tally=Tally(failed=100)),
+        failures=(failure(HOSTILE, HOSTILE),),
+        failed=(
+            given_up(HOSTILE, f"{HOSTILE}: {HOSTILE}"),
+            given_up('" onmouseover="alert(1)', "refusal: x"),
+            given_up("long" * 256, "refusal: x"),
+            given_up("line\nfeed\x1b[2J\u202eback", "refusal: x"),
+        ),
+        report=Report(status="complete", categories={HOSTILE: 5}, notices=(HOSTILE,)),
+        earlier=((HOSTILE, Report(status=HOSTILE, classified=3)),),
+    )
+
+
+def test_what_strangers_write_stays_text() -> None:
+    html = page(hostile_night(), note=HOSTILE)
+
+    read = Read(html)
+    assert "script" not in read.tags
+    assert not [name for name, _ in read.attributes if name.startswith("on")]
+    assert read.text.count("alert('x')") >= 6
+    assert "\x1b" not in html
+    assert "\u202e" not in html
+
+
+def long_night(batches: int = 50) -> Record:
+    """Three rounds over two days, with refusals, expiry and thousands of tickets."""
+    made = []
+    for n in range(1, batches + 1):
+        number = 1 if n <= batches * 0.7 else 2 if n <= batches * 0.9 else 3
+        sent = TWO + (number - 1) * timedelta(hours=13) + n * MINUTE
+        life = timedelta(minutes=35 + 7 * (n % 9))
+        plain = batch(n, round=number, requests=10_000, intent_at=sent, created_at=sent,
+                      ended_at=sent + life, closed_at=sent + life + 4 * MINUTE,
+                      tally=Tally(9_990, requeued=6, failed=4, usage=Usage(2_700_000, 50_000),
+                                  expired=6 * (n % 17 == 0)), cost=Decimal("1.475"))  # fmt: skip
+        made.append(plain)
+    made[7] = batch(
+        8, "void", round=1, requests=10_000, refusal=REFUSED, intent_at=made[7].intent_at
+    )
+    failed = tuple(given_up(f"TM-{n}", f"{'refusal' if n % 3 else 'max_tokens'}: No answer.")
+                   for n in range(196))  # fmt: skip
+    shares = {"technical": 0.35, "billing": 0.27, "account": 0.2, "feedback": 0.12, "other": 0.06}
+    sorted_ = sum(each.tally.classified for each in made)
+    report = Report(
+        status="complete", reported_at=made[-1].closed_at, month_cost_usd=1_204.5,
+        categories={name: int(share * sorted_) for name, share in shares.items()},
+    )  # fmt: skip
+    before = Report(status="partial", classified=sorted_ // 2, categories=dict.fromkeys(shares, 99))
+    earlier = tuple((f"2026-11-{day:02}", before) for day in range(5, 22))
+    return record(*made, failed=failed, report=report, earlier=earlier)
+
+
+@pytest.mark.parametrize(
+    "night",
+    [record(), record(batch()), long_night(), long_night(300), hostile_night(),
+     record(report=None), record(batch(1, "creating"), report=None),
+     record(report=Report(status="nothing_to_do"))],
+    ids=["no batch", "one", "fifty", "300", "hostile", "no report", "creating", "nothing"],
+)  # fmt: skip
+def test_every_page_is_whole_and_loads_nothing(night: Record) -> None:
+    html = page(night)
+
+    read = Read(html)
+    loading = {"src", "href", "srcset", "action", "background", "data", "poster"}
+    assert not loading & {name for name, _ in read.attributes}
+    assert not re.search(r"url\(|@import|https?://", html)
+    assert "prefers-color-scheme: dark" in html
+    assert {"h1", "main", "footer"} <= set(read.tags)
+    assert not re.search(r"\b(None|nan|inf|Undefined)\b", read.text)
+
+
+def test_an_execution_of_fifty_batches_shows_each_in_its_round() -> None:
+    text = reading(*long_night().night.batches).text
+
+    rounds = re.findall(r"Round (\d) · [\w :]+ · ([\d,]+) requests", text)
+    assert rounds == [("1", "340,000"), ("2", "100,000"), ("3", "50,000")]
+    assert text.count("Batch 8 10,000 refused") == 1
+    assert all(f"Batch {n} " in text for n in range(1, 51))
+
+
+def places(html: str) -> Iterator[float]:
+    yield from (float(at) for at in re.findall(r'style="left:([\d.-]+)%', html))
+
+
+def test_nothing_is_drawn_outside_of_the_chart() -> None:
+    html = page(long_night())
+
+    assert all(0 <= at <= 100 for at in places(html))
+    for left, width in re.findall(r'style="left:([\d.]+)%;width:([\d.]+)%"', html):
+        assert float(left) + float(width) <= 100.01
