@@ -195,15 +195,24 @@ class Claude:
     def ask(self, params: Mapping[str, Any]) -> bytes:
         """Send one request in real time, once; returns the message as JSON, as a result holds it.
 
+        It must hold no text of a ticket: a refusal is passed on as it was said.
+
         Raises:
             NotCreated: certainly no answer; try again later (see its kinds).
             ClaudeRejected: such a request is refused, in the provider's own words.
             OutcomeUnknown: it may have been answered, and paid for.
         """
         body = dict(params)
-        answer = self._pay(
-            lambda client: client.post("/v1/messages", cast_to=httpx2.Response, body=body)
-        )
+        try:
+            answer = self._pay(
+                lambda client: client.post("/v1/messages", cast_to=httpx2.Response, body=body)
+            )
+        except ClaudeRejected as rejected:
+            error = rejected.__cause__
+            if isinstance(error, anthropic.APIStatusError) and error.api_message:
+                # Whatever it quotes, it is the task's own example.
+                raise _refusal(error, error.api_message[:300]) from error
+            raise
         return answer.content
 
     def model(self, name: str) -> Model | None:
@@ -370,7 +379,10 @@ def _explain_no(error: anthropic.APIError) -> NoReturn:
 
 
 def _rejected(error: anthropic.APIStatusError) -> ClaudeRejected:
-    said = quotable(str(error.type), error.api_message or "no reason given")
+    return _refusal(error, quotable(str(error.type), error.api_message or "no reason given"))
+
+
+def _refusal(error: anthropic.APIStatusError, said: str) -> ClaudeRejected:
     return ClaudeRejected(
         f"Claude refuses our requests ({error.status_code} {error.type}): {said} "
         f"Mend the account, the key or the task, then start again. Request {error.request_id}."
