@@ -20,7 +20,7 @@ from itertools import islice
 from math import ceil
 from typing import Any
 
-import orjson
+import msgspec
 
 from tests.bench.stage import RUN_TABLE, TICKET_TABLE
 
@@ -282,10 +282,10 @@ class Connection(asyncio.Protocol):
         arrived = loop.time()
         target = re.search(rb"x-amz-target: dynamodb_20120810\.(\w+)", self.head)
         if target is None:
-            self._send(orjson.dumps(self._control(self.head.split()[1].decode())))
+            self._send(msgspec.json.encode(self._control(self.head.split()[1].decode())))
             return
         operation = next(name for name in OPERATIONS if name.lower() == target[1].decode())
-        answer = orjson.dumps(self.tables.perform(operation, orjson.loads(body)))
+        answer = msgspec.json.encode(self.tables.perform(operation, msgspec.json.decode(body)))
         loop.call_at(arrived + ANSWER_SECONDS, self._send, answer)
 
     def _control(self, path: str) -> Any:
@@ -329,7 +329,7 @@ def _end_with_parent() -> None:
 
 def main(path: str, count: int) -> None:
     with open(path, "rb") as file:  # noqa: PTH123
-        tickets = map(orjson.loads, islice(file, count))
+        tickets = map(msgspec.json.decode, islice(file, count))
         tables = Tables(
             {name: {"S": text} for name, text in ticket.items()}
             | {"classification_status": {"S": "pending"}}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
+import msgspec
 import yaml
 
 from tests.bench import OUTPUT, REPOSITORY, runtime
@@ -46,7 +46,7 @@ def write_tickets(most: int) -> tuple[Path, str]:
     with path.open("wb") as file:
         for number, ticket in enumerate(islice(endless, most)):
             ticket_id = blake2b(b"%d" % number, digest_size=8).hexdigest()
-            file.write(orjson.dumps(ticket | {"ticket_id": ticket_id}) + b"\n")
+            file.write(msgspec.json.encode(ticket | {"ticket_id": ticket_id}) + b"\n")
     return path, "real tickets (Mozilla support forum)" if source else "the built-in sample"
 
 

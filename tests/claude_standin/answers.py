@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
+import msgspec
 
 from tests.claude_standin.errors import ApiError, invalid
 from tests.claude_standin.params import Template, count_tokens, messages_error, user_text
@@ -218,7 +218,7 @@ def _says(template: Template, text: str, outcome: dict[str, Any]) -> str:
         return SAYS
     label = classify(text, template.categories)
     label = label.upper() if outcome.get("capitals") else label
-    return orjson.dumps({template.field: label}).decode() if template.field else label
+    return msgspec.json.encode({template.field: label}).decode() if template.field else label
 
 
 def _thoughts(template: Template, text: str) -> str | None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import orjson
+import msgspec
+from msgspec.json import decode, encode
 
 from tests.claude_standin.answers import Answer, RowRule, answer, result
 from tests.claude_standin.errors import ApiError, invalid, not_found
@@ -193,7 +194,7 @@ class Batches:
         self._look(batch, "results after end", batch.life.missing_looks_after_end)
         self._answer(batch, now)
         return (
-            orjson.dumps({"custom_id": row.custom_id, "result": result(row, batch.id)}) + b"\n"
+            encode({"custom_id": row.custom_id, "result": result(row, batch.id)}) + b"\n"
             for row in self._rows(batch)
         )
 
@@ -337,7 +338,7 @@ def parse(body: bytes, version: str) -> list[Request]:
             )
         seen.add(custom_id)
         messages = params.pop("messages", None)
-        key = orjson.dumps(params)
+        key = encode(params)
         if key not in templates:
             templates[key] = template(params, version, batch=True)
         requests.append(Request(custom_id, templates[key], messages))
@@ -346,8 +347,8 @@ def parse(body: bytes, version: str) -> list[Request]:
 
 def parse_json(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        return decode(body)
+    except msgspec.DecodeError as error:
         raise invalid(f"The request body is not valid JSON: {error}") from None
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
+import msgspec
 
 PREFIX = "/stand-in/"
 
@@ -77,10 +77,10 @@ class Control:
 
     def _call(self, method: str, name: str, **arguments: Any) -> Any:
         with closing(http.client.HTTPConnection(self._address)) as connection:
-            body = orjson.dumps(arguments) if method == "POST" else None
+            body = msgspec.json.encode(arguments) if method == "POST" else None
             connection.request(method, PREFIX + name, body)
             response = connection.getresponse()
-            answer = orjson.loads(response.read())
+            answer = msgspec.json.decode(response.read())
         if response.status != 200:
             raise RuntimeError(answer["error"]["message"])
         return answer
@@ -90,4 +90,4 @@ class Control:
             connection.request("GET", PREFIX + name)
             response = connection.getresponse()
             for line in response:
-                yield orjson.loads(line)
+                yield msgspec.json.decode(line)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from typing import Any
 
-import orjson
+from msgspec.json import encode
 
 from tests.claude_standin.batches import Life
 from tests.claude_standin.errors import ApiError, invalid
@@ -110,7 +110,7 @@ def mangle(
 
 
 def _foreign(i: int) -> bytes:
-    return orjson.dumps({"custom_id": f"foreign-{i}", "result": {"type": "canceled"}}) + b"\n"
+    return encode({"custom_id": f"foreign-{i}", "result": {"type": "canceled"}}) + b"\n"
 
 
 def _check_silence(how: Any) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import orjson
+import msgspec
 
 from tests.claude_standin import stage
 from tests.claude_standin.batches import Batches, Life
@@ -165,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
         if isinstance(reply, ApiError):
             self._send_error(reply)
         elif reply.lines is None:
-            self._send(200, orjson.dumps(reply.body), JSON, reply.headers)
+            self._send(200, msgspec.json.encode(reply.body), JSON, reply.headers)
         else:
             lines = mangle(reply.lines, **call.do["lines"]) if "lines" in call.do else reply.lines
             self._stream(self._counted(lines, entry), **call.do.get("stream", {}))
@@ -226,7 +226,7 @@ class Handler(BaseHTTPRequestHandler):
         request_id = _request_id()
         body = {"type": "error", "error": error.error, "request_id": request_id}
         headers = error.headers | {"request-id": request_id}
-        self._send(error.status, orjson.dumps(body), JSON, headers)
+        self._send(error.status, msgspec.json.encode(body), JSON, headers)
 
     def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str]) -> None:
         self._head(status, kind, headers | {"content-length": str(len(body))})
@@ -300,7 +300,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send_error(error)
             return
         if reply.lines is None:
-            self._send(200, orjson.dumps(reply.body), JSON, {})
+            self._send(200, msgspec.json.encode(reply.body), JSON, {})
         else:
             self._stream(reply.lines)
 

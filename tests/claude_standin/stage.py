@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 
 from tests.claude_standin.answers import RowRule
 from tests.claude_standin.batches import parse_json
@@ -86,7 +86,7 @@ def _full_journal(stand_in: "StandIn") -> Reply:
 
 
 def _jsonl(entries: Iterator[dict[str, Any]]) -> Iterator[bytes]:
-    return (orjson.dumps(entry) + b"\n" for entry in entries)
+    return (msgspec.json.encode(entry) + b"\n" for entry in entries)
 
 
 ACTIONS: dict[str, Callable[..., Reply]] = {

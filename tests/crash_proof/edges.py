@@ -7,8 +7,8 @@ from io import BytesIO
 from typing import Any, Protocol
 
 import httpx2
-import orjson
 from botocore.awsrequest import AWSResponse
+from msgspec.json import decode, encode
 
 LIFE_OF_A_LAMBDA = 900.0  # seconds
 
@@ -93,7 +93,7 @@ class Aws:
 
     @property
     def _data(self) -> dict[str, Any]:
-        return orjson.loads(self.request.body)
+        return decode(self.request.body)
 
     @property
     def about(self) -> str:
@@ -133,31 +133,31 @@ class Aws:
         if self.operation == "BatchGetItem":
             rest, now, name = {**whole, "Keys": rest}, {**whole, "Keys": now}, "UnprocessedKeys"
         if not half:
-            return self._answer(200, {}, orjson.dumps({"Responses": {}, name: {table: rest}}))
-        body = orjson.dumps({"RequestItems": {table: now}})
+            return self._answer(200, {}, encode({"Responses": {}, name: {table: rest}}))
+        body = encode({"RequestItems": {table: now}})
         status, headers, body = self.engine(self.operation, body)
-        answer = {**orjson.loads(body), name: {table: rest}}
-        return self._answer(status, headers, orjson.dumps(answer))
+        answer = {**decode(body), name: {table: rest}}
+        return self._answer(status, headers, encode(answer))
 
     def _some_statements_done(self, statements: list[Any]) -> AWSResponse:
         done = statements[: len(statements) // 2]
         throttled = {"Error": {"Code": "ThrottlingError", "Message": "scripted"}}
         answers = [throttled] * (len(statements) - len(done))
         if done:
-            body = orjson.dumps({"Statements": done})
-            answers = orjson.loads(self.engine(self.operation, body)[2])["Responses"] + answers
-        return self._answer(200, {}, orjson.dumps({"Responses": answers}))
+            body = encode({"Statements": done})
+            answers = decode(self.engine(self.operation, body)[2])["Responses"] + answers
+        return self._answer(200, {}, encode({"Responses": answers}))
 
     def _one_in_doubt(self) -> AWSResponse:
         """All statements are done, but the answer fails for the last."""
         status, headers, body = self.engine(self.operation, self.request.body)
-        answer = orjson.loads(body)
+        answer = decode(body)
         answer["Responses"][-1] = {"Error": {"Code": "InternalServerError", "Message": "scripted"}}
-        return self._answer(status, headers, orjson.dumps(answer))
+        return self._answer(status, headers, encode(answer))
 
     def _error(self, status: int, code: str, **more: Any) -> AWSResponse:
         kind = f"com.amazonaws.dynamodb.v20120810#{code}"
-        body = orjson.dumps({"__type": kind, "message": "scripted", **more})
+        body = encode({"__type": kind, "message": "scripted", **more})
         return self._answer(status, {}, body)
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes) -> AWSResponse:

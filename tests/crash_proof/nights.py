@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import orjson
+import msgspec
 
 from tests.claude_standin.answers import RowRule
 from tests.claude_standin.batches import Life
@@ -186,7 +186,7 @@ def _story(world: World, operator: Operator) -> tuple[str, ...]:
 def _write(workshop: Workshop, ticket: dict[str, Any]) -> None:
     values = {key: {"S": value} for key, value in ticket.items() if value is not None}
     item = {**values, "classification_status": {"S": "pending"}}
-    body = orjson.dumps({"TableName": "tickets", "Item": item})
+    body = msgspec.json.encode({"TableName": "tickets", "Item": item})
     status, _, answer = workshop.engine("PutItem", body)
     assert status == 200, answer
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
+import msgspec
 
 from tests import sample
 
@@ -128,8 +128,8 @@ def _json(content: bytes) -> Any:
     except UnicodeDecodeError:
         return BadLine("not UTF-8")
     try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError:
         return BadLine("not JSON")
 
 

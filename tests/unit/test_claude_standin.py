@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import anthropic
 import httpx2
-import orjson
 import pytest
+from msgspec.json import decode, encode
 
 from tests.claude_standin import Control, Life, Settings, StandIn, running
 
@@ -32,7 +32,7 @@ class Reply(NamedTuple):
 
     @property
     def json(self) -> Any:
-        return orjson.loads(self.body)
+        return decode(self.body)
 
     @property
     def error(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class Reply(NamedTuple):
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        return [orjson.loads(line) for line in self.body.splitlines()]
+        return [decode(line) for line in self.body.splitlines()]
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def ask(
 ) -> Reply:
     given = {"x-api-key": stand_in.api_key, "anthropic-version": "2026-10-21"}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
-    content = orjson.dumps(body) if isinstance(body, dict) else body
+    content = encode(body) if isinstance(body, dict) else body
     with closing(http.client.HTTPConnection(stand_in.url[7:], timeout=5)) as connection:
         connection.request(method, path, content, {k: v for k, v in given.items() if v})
         response = connection.getresponse()
@@ -200,7 +200,10 @@ class TestHttp:
 
     def test_takes_a_beta_flag_a_chunked_body_and_an_empty_cancel(self, waiting):
         pieces = iter(
-            [orjson.dumps(batch_of(params()))[:50], orjson.dumps(batch_of(params()))[50:]]
+            [
+                encode(batch_of(params()))[:50],
+                encode(batch_of(params()))[50:],
+            ]
         )
 
         created = ask(waiting, "POST", f"{BATCHES}?beta=true", pieces)
@@ -218,7 +221,7 @@ class TestHttp:
     def test_a_connection_serves_many_requests(self, at_once):
         headers = {"x-api-key": at_once.api_key, "anthropic-version": "2026-10-21"}
         with closing(http.client.HTTPConnection(at_once.url[7:])) as connection:
-            for body, status in ((b"{", 400), (orjson.dumps(batch_of(params())), 200)):
+            for body, status in ((b"{", 400), (encode(batch_of(params())), 200)):
                 connection.request("POST", BATCHES, body, headers)
                 response = connection.getresponse()
                 response.read()
@@ -730,7 +733,7 @@ class TestFaultsWithoutEffect:
         at_once.control.add_faults({"on": "create", "do": {"refuse": how}})
 
         with httpx2.Client(timeout=0.3) as client, pytest.raises(httpx2.TransportError):
-            client.post(f"{at_once.url}{BATCHES}", content=orjson.dumps(batch_of(params())))
+            client.post(f"{at_once.url}{BATCHES}", content=encode(batch_of(params())))
 
         assert at_once.control.batches() == []
         assert at_once.control.requests("create")[0]["lost"]
@@ -770,7 +773,7 @@ class TestLostResponses:
         headers = {"x-api-key": at_once.api_key, "anthropic-version": "2026-10-21"}
 
         with httpx2.Client(timeout=0.3, headers=headers) as client, pytest.raises(error):
-            client.post(f"{at_once.url}{BATCHES}", content=orjson.dumps(batch_of(params())))
+            client.post(f"{at_once.url}{BATCHES}", content=encode(batch_of(params())))
 
         entry = at_once.control.requests("create")[0]
         assert (entry["lost"], entry["status"], entry["accepted"]) == (True, None, 1)

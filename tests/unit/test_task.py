@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import orjson
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -38,7 +38,7 @@ def message_for(subject: str, body: str) -> str:
 
 
 def params_for(model: str, message: str = "Hello") -> dict[str, Any]:
-    request = orjson.loads(form_for(task(), model).line("name", message))
+    request = msgspec.json.decode(form_for(task(), model).line("name", message))
     assert request.keys() == {"custom_id", "params"}
     assert request["custom_id"] == "name"
     return request["params"]
@@ -101,7 +101,7 @@ def test_the_system_prompt_names_every_category_and_what_a_ticket_is() -> None:
 
 @given(TEXT, TEXT)
 def test_every_request_is_json_that_says_what_was_meant(name: str, message: str) -> None:
-    request = orjson.loads(form_for(task(), "claude-haiku-4-5").line(name, message))
+    request = msgspec.json.decode(form_for(task(), "claude-haiku-4-5").line(name, message))
 
     assert request["custom_id"] == name
     assert request["params"]["messages"] == [{"role": "user", "content": message}]
