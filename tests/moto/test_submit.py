@@ -247,6 +247,21 @@ def test_the_night_ends_for_its_budget_only_when_nothing_is_open(scene: Scene) -
     assert scene.sent() == ["A", "B", "C"]
 
 
+@pytest.mark.parametrize(("left", "sent"), [("1.5", 20), ("2.5", 22)])
+def test_the_rest_of_a_budget_is_not_sent_in_crumbs(scene: Scene, left: str, sent: int) -> None:
+    names = [f"T-{number:02}" for number in range(30)]
+    scene.put(*names)
+    bound = _bound(scene, names[0])
+    budget = float(bound * 20)
+    night = scene.start()
+
+    scene.send_all(night, max_cost_usd=budget)
+    scene.answer(night, cost=str(bound * (20 - Decimal(left))))
+    scene.send_all(night, max_cost_usd=budget)
+
+    assert scene.sent() == names[:sent]
+
+
 def test_the_budget_of_the_stack_holds_where_the_input_names_none(scene: Scene) -> None:
     scene.put("A", "B", "C")
     scene.configure(MAX_COST_USD=_bound(scene, "A") * Decimal("1.5"))

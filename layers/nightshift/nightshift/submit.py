@@ -11,7 +11,7 @@ from nightshift.adopt import resolve
 from nightshift.budget import Left
 from nightshift.canary import Trial
 from nightshift.cancel import cancel
-from nightshift.chunk import Room
+from nightshift.chunk import Chunk, Room
 from nightshift.deployment import Deployment
 from nightshift.errors import ClaudeRejected, LedgerMismatch
 from nightshift.events import SubmitCall
@@ -168,7 +168,7 @@ class _Turn:
         set_aside = [b for n in self.nights for b in n.in_state("open") if b.aside_by]
         chunk = sender.build(room, set_aside)
         with closing(chunk.body):
-            if chunk.requests:
+            if chunk.requests and not _is_crumb(chunk, night):
                 first = self._before_paying(night, left)
                 if first is not None:
                     return first
@@ -302,6 +302,13 @@ def tickets_left(night: Night) -> int:
     # A batch that turned out not to be ours after others were sent: nobody has asked its tickets.
     skipped = [b for b in last if b.refusal == UNSEEN and any(b.record < later for later in sent)]
     return sum((b.tally for b in last), Tally()).left + sum(b.requests for b in skipped)
+
+
+def _is_crumb(chunk: Chunk, night: Night) -> bool:
+    """What the budget has cut to less than a tenth of the run's largest batch. Such ones are not
+    sent: each would wait for the one before, and the last would hold single tickets."""
+    largest = max((batch.requests for batch in report.accepted(night)), default=0)
+    return chunk.full == "budget" and chunk.requests * 10 < largest
 
 
 def _again(run_id: str) -> Step:
