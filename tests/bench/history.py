@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from jsonata import Jsonata
 
-from nightshift import ledger, report
+from nightshift import ledger, message, report
 from nightshift.status import turn_seconds
 from tests.bench import REPOSITORY
 from tests.bench.stage import template_defaults
@@ -93,7 +93,7 @@ class Night:
             ledger.Night("2026-11-22"), report.Ending("complete"), 0, datetime.now(UTC)
         )
         step = {"next": "report", "run_id": "2026-11-22", "report": flat, "tell": True}
-        return step | {"text": report.text(flat), "problem": None}
+        return step | {"text": message.verdict(flat), "notices": [], "problem": None}
 
     def _open(self) -> list[int]:
         return [number for number in range(len(self.created)) if number not in self.collected]

@@ -86,6 +86,17 @@ def test_the_list_names_tickets_and_sums_up_reasons(
     assert re.search(r"5 failed in helpdesk .* 3 refusal .* 1 max_tokens .* 1 no_reason", text)
 
 
+def test_words_of_claude_that_may_quote_the_ticket_are_not_listed(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, "I-1", 'invalid_request: Claude refused it: messages.0: "My invoice" is odd')
+
+    text = said(capsys, "list")
+
+    assert "I-1 invalid_request Claude refused it." in text
+    assert "invoice" not in text
+
+
 def test_a_list_is_limited_and_says_how_many_more(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,6 +51,9 @@ class FailedTicket:
 
     @property
     def sentence(self) -> str:
+        """What follows the colon, but for Claude's own words, which may quote the ticket."""
+        if self.reason == "invalid_request":
+            return "Claude refused it. Its words are in the ticket's classification_error."
         return self.error.partition(":")[2].strip()
 
 
