@@ -45,8 +45,8 @@ tickets-retry: install ## ask for them again: STACK=name, REASON=short-name, YES
 		$(if $(REASON),--reason "$(REASON)") $(if $(YES),--yes) $(if $(DRY_RUN),--dry-run)
 
 test: lint ## everything that proves it: style, types, units, handlers, the deployed stack
-	COVERAGE_CORE=sysmon $(BIN)/python -m pytest --cov=layers/nightshift/nightshift \
-		--cov-report=term --durations=5
+	COVERAGE_CORE=sysmon $(BIN)/python -m pytest -n 2 --dist loadfile \
+		--cov=layers/nightshift/nightshift --cov-report=term --durations=5
 
 crash-proof: install ## die at every call, lose every response: is anybody paid twice?
 	@$(BIN)/python -m tests.crash_proof $(ARGS)
