@@ -45,6 +45,7 @@ def own(place: Place) -> Iterator[Stack]:
         ScheduleState="ENABLED",
         Schedule="cron(0 0 1 1 ? 2099)",
     )
+    stack.since = time.time()  # others have asked the same Claude before
     yield stack
     stack.forget()
 
