@@ -62,7 +62,7 @@ def test_runs_of_one_month_share_its_budget(scene: Scene, bound: Decimal) -> Non
     assert (report["status"], report["reason"], report["pending"]) == ("partial", "budget", 1)
     assert scene.sent() == ["A", "B", "C"]
     [notice] = step["notices"]
-    assert notice.startswith(f"The budget of 2026-11 (${float(bound * 3):,.2f})")
+    assert notice.startswith(f"The budget of 2026-11 (${(bound * 3).normalize():,f})")
     assert "MaxMonthlyCostUsd" in notice
 
 

@@ -14,11 +14,15 @@ from tests.unit.test_night_report import Read, headline
 # Enough for three batches a night, and done in a second.
 SCALE = 0.12
 SAID = {
-    "all-well": ("All well 61 tickets have a category", "What to do Nothing."),
-    "budget-bound": ("Budget used up", '"max_cost_usd"'),
-    "key-rejected": ("Key rejected Claude does not accept the API key", "put-secret-value"),
-    "provider-down": ("All well in the end", "for 3 h"),
-    "batch-expired": ("All well in the end", "1 batch expired"),
+    "all-well": ("All well 61 tickets have a category", "What to do Nothing for the night."),
+    "budget-bound": ("Budget used up", "$0.01, the budget of this start", '"max_cost_usd"'),
+    "key-rejected": (
+        "Key rejected",
+        "ClaudeRejected Claude does not accept the API key",
+        "YOUR-NEW-KEY",
+    ),
+    "provider-down": ("All well in the end", "for 3 h", "was refused and sent again as batch"),
+    "batch-expired": ("All well in the end", "1 batch expired", "ended as already_running"),
 }
 
 
@@ -35,7 +39,8 @@ def test_a_night_is_understood_from_its_record(ours: Workshop, name: str) -> Non
     record = read(night.stack, None)
 
     assert record.night.run_id == night.run_id == "2026-11-22"
-    text = headline(Read(page(record)))
+    assert night.breakfast > LAST
+    text = headline(Read(page(record, now=night.breakfast)))
     assert all(said in text for said in SAID[name]), text
     for batch in record.night.in_state("closed"):
         assert batch.created_at

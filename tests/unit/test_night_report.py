@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from nightshift.budget import Left
 from nightshift.money import Usage
 from nightshift.records import REFUSED, Batch, Night, Round, State, Tally
 from tests.operator.failed_tickets.table import FailedTicket
 from tests.operator.night_report.page import page
 from tests.operator.night_report.record import Failure, Record, Report
+from tests.operator.night_report.words import adding_up
 from tests.operator.stack import Stack
 
 HOSTILE = "<script>alert('x')</script>\x1b[2J\u202e"
@@ -74,6 +76,12 @@ def partial(reason: str, pending: int = 40, **more: Any) -> Report:
     return Report(status="partial", reason=reason, pending=pending, reported_at=at, **more)
 
 
+def budget_notice(which: str = "this run", amount: str = "0.05") -> str:
+    run = which == "this run"
+    left = Left("2026-11", Decimal(amount), Decimal(0 if run else 1), Decimal(amount), Decimal(0))
+    return (replace(left, month_usd=None) if run else left).notice
+
+
 class Read(HTMLParser):
     """A page as its reader meets it: visible text, and every attribute; it must be well formed."""
 
@@ -129,16 +137,22 @@ def test_a_good_night_is_seen_at_once_and_asks_for_nothing() -> None:
     [
         ({"report": partial("budget")}, "Budget used up", "max_cost_usd"),
         (
-            {"report": partial("budget", notices=("... Raise MaxMonthlyCostUsd, or wait.",))},
-            "Month's budget used up",
-            "Raise MaxMonthlyCostUsd",
+            {"report": partial("budget", notices=(budget_notice(amount="25.00"),))},
+            "$0.0148 of $25.00, the budget of a run (MaxCostUsd), is spent",
+            "deploy with a larger MaxCostUsd",
+        ),
+        (
+            {"report": partial("budget", notices=(budget_notice("2026-11"),))},
+            "Month's budget used up 100 tickets have a category, 40 are still pending. "
+            "The budget of 2026-11, $0.05,",
+            "larger MaxMonthlyCostUsd",
         ),
         (
             {"report": Report(status="complete", notices=("The model retires in a week.",))},
             "Done, but look at this",
             "The model retires",
         ),
-        ({"report": partial("rounds")}, "40 tickets still ask", "the next night tries again"),
+        ({"report": partial("rounds")}, "40 are still pending", "the next night tries again"),
         ({"report": partial("brand_new")}, "Stopped early: brand new", "start-execution"),
         ({"report": Report(status="canceled", reported_at=TWO)}, "Canceled", "the next night"),
         ({"report": None}, "stopped before it could report", "start-execution"),
@@ -206,7 +220,19 @@ def test_an_outage_lasts_until_claude_answers_again() -> None:
 
     text = headline(reading(*refused, late))
 
-    assert "for 3 h, from 02:00 to 05:00 (2 requests were refused)" in text
+    assert "for 3 h, from 02:00 to 05:00. Batches 0 to 1, each a new try, were refused" in text
+    assert "and sent again as batch 3. The night waited and then went on by itself." in text
+    assert "What to do Nothing." in text
+
+
+def test_one_refused_batch_is_one_batch_and_not_one_request() -> None:
+    refused = batch(1, "void", refusal=REFUSED, intent_at=TWO)
+    later = TWO + 60 * MINUTE
+
+    read = reading(refused, batch(2, created_at=later, ended_at=later, closed_at=later))
+
+    assert "Batch 1, of 100 requests, was refused and sent again as batch 2." in headline(read)
+    assert "1 of 2 batches accepted" in read.text
 
 
 def test_a_failure_that_a_later_start_made_good_is_history() -> None:
@@ -223,6 +249,83 @@ def test_a_larger_budget_is_proposed_that_is_enough() -> None:
 
     [proposed] = re.findall(r'"max_cost_usd": ([\d.]+)', text)
     assert 0.0148 + 1000 * 0.0006 < float(proposed) < 1.5
+
+
+def test_the_budget_that_bound_is_named_with_its_amount() -> None:
+    read = reading(batch(), report=partial("budget", notices=(budget_notice(),)))
+
+    story, _, todo = headline(read).partition("What to do")
+    assert "$0.0148 of $0.05, the budget of this start (max_cost_usd), is spent" in story
+    assert "Nothing is lost: the next night takes what is pending" in story
+    assert todo.startswith(" Nothing, if they can wait")
+    assert "in all, of which $0.0148 is spent" in todo
+    assert "MaxCostUsd" not in todo
+    assert "Budget of this start $0.05" in read.text
+    assert "$25.00" not in read.text
+
+
+def test_the_words_of_the_console_are_shown_by_its_error() -> None:
+    cause = "(402 billing_error): no credit left"
+
+    text = headline(reading(failures=(failure("ClaudeRejected", cause),)))
+
+    assert f"ClaudeRejected {cause}" in text
+    assert text.count(cause) == 1
+    assert "Start again: aws stepfunctions start-execution --region eu-west-1" in text
+
+
+def test_what_is_open_is_finished_first_where_something_is() -> None:
+    read = reading(batch(1, "open"), failures=(failure("ClaudeRejected", "no credit"),))
+
+    assert "Start again; what is open is finished first:" in headline(read)
+
+
+@pytest.mark.parametrize("cost", [0.07125, 0.00005, 0.126, 0.4449, 3.333, 0.0])
+def test_what_was_spent_and_saved_add_up_as_shown(cost: float) -> None:
+    shown = adding_up(cost, 2 * cost)
+
+    spent, saved, realtime = (Decimal(amount.strip("$")) for amount in shown)
+    assert spent + saved == realtime
+    assert float(spent) == pytest.approx(cost, abs=0.005)
+
+
+def test_a_night_of_more_than_a_day_says_what_the_next_start_did() -> None:
+    daily = {"Schedule": "cron(0 2 * * ? *)", "ScheduleState": "ENABLED"}
+    tomorrow = TWO + timedelta(hours=24, minutes=10)
+    expired = batch(1, closed_at=tomorrow, tally=Tally(60, requeued=40, succeeded=60, expired=40))
+    again = batch(2, round=2, intent_at=tomorrow, closed_at=tomorrow + MINUTE)
+    night = record(expired, again, stack=replace(STACK, parameters=daily))
+
+    text = headline(Read(page(night)))
+
+    assert "start of Mon 02:00 found this night at work and ended as already_running" in text
+    assert "round 2 took along what had come in until Mon 02:10" in text
+    assert "already_running" not in headline(reading(expired))
+
+
+def test_tickets_given_up_are_asked_again_only_where_that_can_help() -> None:
+    empty = given_up("E-1", "empty_ticket: the ticket has no text in subject or body.")
+    tally = Tally(98, failed=1, requeued=1, succeeded=100)
+
+    both = reading(batch(tally=tally), failed=(given_up("T-1"), empty))
+    alone = reading(batch(tally=tally), failed=(empty,))
+
+    assert "Nothing for the night. 2 tickets stay without a category" in headline(both)
+    assert "make tickets-retry STACK=helpdesk REASON=refusal" in both.text
+    assert "1 ticket stays without a category: sort it by hand. " in headline(alone)
+    assert "tickets-retry" not in alone.text
+
+
+def test_the_page_leads_to_the_consoles_and_a_local_one_nowhere() -> None:
+    outputs = {**STACK.outputs, "WorkflowArn": WORKFLOW.replace("123456789012", "0" * 12)}
+    local = replace(STACK, outputs=outputs)
+
+    [link] = [value for name, value in reading(batch()).attributes if name == "href"]
+    assert link == (
+        "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1"
+        f"#/v2/executions/details/{EXECUTION}"
+    )
+    assert not [n for n, _ in reading(batch(), stack=local).attributes if n == "href"]
 
 
 def test_the_numbers_are_those_of_the_record() -> None:
@@ -247,9 +350,9 @@ def test_the_numbers_are_those_of_the_record() -> None:
         "Half of the month's budget is spent.",
         "refusal 3 tickets",
         "T-0 T-1 T-2",
-        "2 tickets of those given up ask again",
+        "2 tickets of those given up are pending again",
         "100 submitted they balance",
-        "make tickets-failed STACK=helpdesk",
+        "make tickets-retry STACK=helpdesk REASON=refusal",
     ):
         assert said in text, said
 
@@ -269,6 +372,7 @@ def test_a_long_list_is_cut_and_says_how_much_is_missing() -> None:
     assert "T-023" in read.text
     assert "T-024" not in read.text
     assert "and 76 more" in read.text
+    assert "make tickets-failed STACK=helpdesk LIMIT=0" in read.text
 
 
 def hostile_night() -> Record:
@@ -339,9 +443,13 @@ def test_every_page_is_whole_and_loads_nothing(night: Record) -> None:
     html = page(night)
 
     read = Read(html)
-    loading = {"src", "href", "srcset", "action", "background", "data", "poster"}
+    loading = {"src", "srcset", "action", "background", "data", "poster"}
     assert not loading & {name for name, _ in read.attributes}
-    assert not re.search(r"url\(|@import|https?://", html)
+    assert "link" not in read.tags
+    hrefs = [value for name, value in read.attributes if name == "href"]
+    assert len(hrefs) == read.tags.count("a")
+    assert all(href.startswith("https://eu-west-1.console.aws.amazon.com/") for href in hrefs)
+    assert not re.search(r"url\(|@import", html)
     assert "prefers-color-scheme: dark" in html
     assert {"h1", "main", "footer"} <= set(read.tags)
     assert not re.search(r"\b(None|nan|inf|Undefined)\b", read.text)

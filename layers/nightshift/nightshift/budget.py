@@ -33,11 +33,11 @@ class Left:
         """For people: which limit binds, and what to do."""
         if self.month_usd is not None and self.month_usd < self.run_usd:
             return (
-                f"The budget of {self.month} (${self.month_limit:,.2f}) leaves no room for what is "
+                f"The budget of {self.month} (${_usd(self.month_limit)}) leaves no room for what is "
                 "still pending. Raise MaxMonthlyCostUsd, or wait for the next month."
             )
         return (
-            f"The budget of this run (${self.run_limit:,.2f}) leaves no room for what is still "
+            f"The budget of this run (${_usd(self.run_limit)}) leaves no room for what is still "
             "pending. Raise MaxCostUsd, or start with a larger max_cost_usd."
         )
 
@@ -82,3 +82,8 @@ def _counted(batch: Batch) -> Decimal:
     if batch.state == "closed":
         return batch.cost
     return Decimal(0) if batch.state == "void" else batch.bound
+
+
+def _usd(limit: Decimal) -> str:
+    """As it was set, with two digits at least: a trial may be given a tenth of a cent."""
+    return f"{limit:,.2f}" if limit == round(limit, 2) else f"{limit.normalize():,f}"

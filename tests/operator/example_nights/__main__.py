@@ -30,7 +30,7 @@ def main() -> None:
             directory = options.out / name
             directory.mkdir(parents=True, exist_ok=True)
             (directory / "report.html").write_text(
-                night_page.page(read(night.stack, None)), encoding="utf-8"
+                night_page.page(read(night.stack, None), now=night.breakfast), encoding="utf-8"
             )
             (directory / "tables.json").write_text(json.dumps(tables, ensure_ascii=False))
             print(directory / "report.html")

@@ -6,7 +6,7 @@ The world is that of the crash proof: DynamoDB's engine and the stand-in for Cla
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -31,8 +31,10 @@ OUTPUTS = {
     "RunTableName": "runs",
     "WorkflowArn": WORKFLOW,
     "ApiKeySecretArn": f"arn:aws:secretsmanager:{ACCOUNT}:secret:ApiKeySecret-2hYw0pVt",
-    "DashboardUrl": "https://eu-west-1.console.aws.amazon.com/cloudwatch/home#dashboards/dashboard",
+    "DashboardUrl": "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1"
+    "#dashboards/dashboard/nightshift",
 }
+PARAMETERS = {"MaxCostUsd": "25", "Schedule": "cron(0 2 * * ? *)", "ScheduleState": "ENABLED"}
 REQUESTS_A_BATCH = 120
 SMALL_STACK = SETTINGS.model_copy(
     update={
@@ -43,6 +45,7 @@ SMALL_STACK = SETTINGS.model_copy(
 ONE_THREAD = {"nightshift.collect": {"_THREADS": 1, "_UNDER_WAY": 1}}
 SECONDS_A_CALL = 9.0
 MINUTES, HOURS = 60.0, 3_600.0
+BREAKFAST = timedelta(hours=5)
 CHATTER = "I think that this one is about an invoice."
 
 type Item = dict[str, Any]
@@ -116,6 +119,8 @@ class Example:
     stack: Stack
     run_id: str
     script: Script
+    breakfast: datetime
+    """Soon after it had ended: when somebody looks at it."""
 
 
 @contextmanager
@@ -144,8 +149,9 @@ def play(ours: Workshop, nights: Iterable[tuple[datetime, Script]], scale: float
         _put(ours, tickets)
         world.claude.rules = _rules(tickets, script)
         _run(world, start, _budgeted(script, scale))
-    stack = Stack(STACK_NAME, OUTPUTS, {"MaxCostUsd": "25"}, ours.plain_client, _States(world))
-    return Example(stack, start.date().isoformat(), script)
+    stack = Stack(STACK_NAME, OUTPUTS, PARAMETERS, ours.plain_client, _States(world))
+    ended = datetime.fromtimestamp(world.now, UTC)
+    return Example(stack, start.date().isoformat(), script, ended + BREAKFAST)
 
 
 @cache
@@ -250,7 +256,7 @@ BEFORE = [
 LAST = _evening(22)
 NIGHTS: dict[str, Script] = {
     "all-well": Script(tickets=520),
-    "budget-bound": Script(tickets=400, input={"max_cost_usd": 0.045}, minutes=6, stubborn=0),
+    "budget-bound": Script(tickets=400, input={"max_cost_usd": 0.05}, minutes=6, stubborn=0),
     "key-rejected": Script(tickets=410, trouble=_key_refused),
     "provider-down": Script(trouble=_down_for_three_hours),
     "batch-expired": Script(tickets=440, expiring=3, stubborn=0, slow=2),

@@ -6,6 +6,7 @@ from shlex import quote
 from typing import Literal
 
 from tests.operator.night_report.facts import Facts
+from tests.operator.night_report.record import Failure
 
 type Tone = Literal["good", "attention", "bad", "busy"]
 
@@ -21,29 +22,43 @@ class Action:
 @dataclass(frozen=True)
 class Verdict:
     """`label` in two words, `title` in one sentence; `story` tells the rest, `actions` come in
-    the order in which to do them. No actions: nothing is to be done."""
+    the order in which to do them. No actions: nothing is to be done. `failure` is told in the
+    words of the console."""
 
     tone: Tone
     label: str
     title: str
     story: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
+    failure: Failure | None = None
 
 
 def start(facts: Facts, asked: dict[str, object]) -> str:
     """The command that starts the workflow with this input."""
     arn = facts.record.stack.outputs["WorkflowArn"]
-    text = json.dumps(asked)
-    return f"aws stepfunctions start-execution --state-machine-arn {arn} --input {quote(text)}"
+    text = quote(json.dumps(asked))
+    return (
+        f"aws stepfunctions start-execution{_region(arn)} --state-machine-arn {arn} --input {text}"
+    )
 
 
 def start_again(facts: Facts) -> Action:
-    return Action("Start again; what is open is finished first:", start(facts, {}))
+    first = "; what is open is finished first" if facts.open else ""
+    return Action(f"Start again{first}:", start(facts, {}))
 
 
 def store_key(facts: Facts) -> str:
     secret = facts.record.stack.outputs.get("ApiKeySecretArn", "<ApiKeySecretArn>")
-    return f"aws secretsmanager put-secret-value --secret-id {secret} --secret-string sk-ant-..."
+    return (
+        f"aws secretsmanager put-secret-value{_region(secret)} --secret-id {secret} "
+        "--secret-string YOUR-NEW-KEY"
+    )
+
+
+def _region(arn: str) -> str:
+    """As an argument, since the reader's own default may be another one."""
+    parts = arn.split(":")
+    return f" --region {parts[3]}" if len(parts) > 3 and parts[3] else ""
 
 
 def pending(facts: Facts) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from math import ceil, floor, log10
 
 from tests.operator.night_report.advice import Action, Verdict, pending, start, start_again
-from tests.operator.night_report.facts import Facts
-from tests.operator.night_report.words import count, number, usd
+from tests.operator.night_report.facts import EMPTY, Budget, Facts
+from tests.operator.night_report.words import count, dollars, number, usd
 
 ALL_WELL, NOTICED = "All well", "Done, but look at this"
 # From this share of a run's tickets on, those that were given up deserve a look.
@@ -22,16 +22,26 @@ def complete(facts: Facts) -> Verdict:
     if not failed:
         return Verdict("good", ALL_WELL, f"{have}; none was given up.")
     title = f"{have}, {number(failed)} {'was' if failed == 1 else 'were'} given up."
-    look = Action("Those given up are below, with their reasons. To ask again for them:",
-                  f"make tickets-retry STACK={facts.record.stack.name}")  # fmt: skip
-    if many:
-        return Verdict("attention", "Done, with failures", title, actions=(look,))
-    return Verdict("good", ALL_WELL, title)
+    label = "Done, with failures" if many else ALL_WELL
+    return Verdict("attention" if many else "good", label, title, actions=_given_up(facts, many))
+
+
+def _given_up(facts: Facts, many: bool) -> tuple[Action, ...]:
+    """What is to be done for tickets that are still failed."""
+    tickets = facts.record.failed
+    if not tickets:
+        return ()
+    still = count(len(tickets), "ticket stays", "tickets stay")
+    nothing = "Look at the reasons below." if many else "Nothing for the night."
+    sort = "sort it by hand" if len(tickets) == 1 else "sort them by hand"
+    again = "" if all(ticket.reason == EMPTY for ticket in tickets) else ", or ask again"
+    where = " (the command is below)" if again else ""
+    return (Action(f"{nothing} {still} without a category: {sort}{again}{where}."),)
 
 
 def partial(facts: Facts, reason: str) -> Verdict:
     have = f"{count(facts.tally.classified, 'ticket has', 'tickets have')} a category"
-    waiting = f"{count(pending(facts), 'ticket still asks', 'tickets still ask')} for one"
+    waiting = count(pending(facts), "is still pending", "are still pending")
     title = f"{have}, {waiting}."
     make = _PARTIAL.get(reason)
     if make:
@@ -41,31 +51,50 @@ def partial(facts: Facts, reason: str) -> Verdict:
 
 
 def _budget(facts: Facts, title: str) -> Verdict:
-    notices = facts.record.report.notices if facts.record.report else ()
-    if any("MaxMonthlyCostUsd" in notice for notice in notices):
-        return _month(notices, title)
+    bound = facts.budget
+    spent = usd(facts.cost)
+    if bound and bound.of_month:
+        return _month(facts, bound, title)
+    said = spent
+    if bound:
+        whose = "this start (max_cost_usd)" if bound.asked else "a run (MaxCostUsd)"
+        said = f"{spent} of {dollars(bound.usd)}, the budget of {whose},"
     enough = _enough(facts)
-    more = f"To have the rest now, start with a larger budget for this run, such as {usd(enough)}:"
     asked = {"run_id": facts.record.night.run_id, "max_cost_usd": enough}
+    nightly = Action("If it happens every night, deploy with a larger MaxCostUsd.")
     return Verdict(
         "attention",
         "Budget used up",
         title,
         (
-            f"This run spent {usd(facts.cost)} and stopped where another batch might have cost "
-            "more than its budget allows. Nothing is wrong, and nothing is lost.",
+            f"{said} is spent; another batch might have cost more than the rest. "
+            "Nothing is lost: the next night takes what is pending, with a budget of its own.",
         ),
         (
-            Action("Nothing, if they can wait: the next night takes them, with its own budget."),
-            Action(more, start(facts, asked)),
-            Action("If it happens every night, deploy with a larger MaxCostUsd."),
+            Action("Nothing, if they can wait for the next night."),
+            Action(f"To have them now, go on with this run and a larger budget, such as "
+                   f"{dollars(enough)} in all, of which {spent} is spent:", start(facts, asked)),
+            *(() if bound and bound.asked else (nightly,)),
         ),
-    )
+    )  # fmt: skip
 
 
-def _month(notices: tuple[str, ...], title: str) -> Verdict:
+def _month(facts: Facts, bound: Budget, title: str) -> Verdict:
     """A larger budget for this run would not help."""
-    return Verdict("attention", "Month's budget used up", title, actions=(*map(Action, notices),))
+    return Verdict(
+        "attention",
+        "Month's budget used up",
+        title,
+        (
+            f"The budget of {bound.month}, {dollars(bound.usd)}, leaves no room for another batch; "
+            f"this run spent {usd(facts.cost)} of it. Nothing is lost: what is pending stays so.",
+        ),
+        (
+            Action("Nothing, if they can wait for the next month: its first night takes them."),
+            Action("To have them sooner, deploy with a larger MaxMonthlyCostUsd; the night after "
+                   "takes them."),
+        ),
+    )  # fmt: skip
 
 
 def _enough(facts: Facts) -> float:
@@ -123,7 +152,7 @@ def canceled(facts: Facts) -> Verdict:
         "attention",
         "Canceled",
         f"Somebody canceled this run. What had finished was kept: {kept}.",
-        (f"{count(pending(facts), 'ticket asks', 'tickets ask')} for a category now.",),
+        (f"{count(pending(facts), 'ticket is', 'tickets are')} pending now.",),
         (Action("Nothing: the next night takes them. To have it now:", start(facts, {})),),
     )
 

@@ -1,5 +1,6 @@
 """What a record means: the books, and what was unusual. Pure."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,15 +16,35 @@ LATE = timedelta(minutes=35)
 OUTAGE = timedelta(minutes=10)
 AT_PROVIDER = timedelta(hours=24)
 USUAL_RUNS = 7
+EMPTY = "empty_ticket"
+"""Why tickets without any text are given up; asked again, they would be given up again."""
+# The notice of a budget: which one bound, and its amount.
+_BOUND = re.compile(r"The budget of (this run|\d{4}-\d\d) \(\$([\d,]+\.\d+)\)")
+# A schedule of once a day, as the template's own default.
+_DAILY = re.compile(r"cron\((\d{1,2}) (\d{1,2}) \* \* \? \*\)")
 
 
 @dataclass(frozen=True)
 class Outage:
-    """Claude took nothing: from a refused create to the next sign of life, or to no end yet."""
+    """Claude took nothing: from a refused create to the next sign of life, or to no end yet.
+    `refused` are the batches that it did not take; a canary may have been refused as well."""
 
     start: datetime
     end: datetime | None
-    refusals: int
+    refused: tuple[Batch, ...]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The limit that bound, in USD: of a run, set by its start if `asked`, or of a `month`."""
+
+    usd: float
+    month: str
+    asked: bool
+
+    @property
+    def of_month(self) -> bool:
+        return bool(self.month)
 
 
 @dataclass(frozen=True)
@@ -80,6 +101,19 @@ class Facts:
         """What open batches may still come to at most."""
         return float(sum((batch.bound for batch in self.open), Decimal(0)))
 
+    @cached_property
+    def budget(self) -> Budget | None:
+        """The one that ended the run early, as its notice says; None if none did."""
+        notices = self.record.report.notices if self.record.report else ()
+        found = next(filter(None, map(_BOUND.match, notices)), None)
+        if found is None:
+            return None
+        amount = float(found[2].replace(",", ""))
+        if found[1] != "this run":
+            return Budget(amount, found[1], asked=False)
+        own = self.record.stack.parameters.get("MaxCostUsd")
+        return Budget(amount, "", asked=bool(own) and round(float(own or 0), 2) != amount)
+
     @property
     def realtime(self) -> float:
         if self.record.report and self.record.report.realtime_cost_usd is not None:
@@ -123,6 +157,21 @@ class Facts:
         report = self.record.report
         return [report.reported_at] if report and report.reported_at else []
 
+    @cached_property
+    def starts_meanwhile(self) -> list[datetime]:
+        """When the schedule, if it is a daily one, started another night during this one."""
+        parameters = self.record.stack.parameters
+        daily = _DAILY.fullmatch(parameters.get("Schedule", ""))
+        if not daily or not self.start or not self.end:
+            return []
+        if parameters.get("ScheduleState") == "DISABLED":
+            return []
+        minute, hour = map(int, daily.groups())
+        first = self.start.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        days = (first + n * timedelta(days=1) for n in range(1 + (self.end - first).days))
+        # Its own start is a little before the first thing that is known of it.
+        return [moment for moment in days if self.start + OUTAGE < moment < self.end]
+
     @property
     def executions(self) -> list[str]:
         """All that left something in the record."""
@@ -132,7 +181,22 @@ class Facts:
         named += [failure.execution for failure in self.record.failures]
         return list(dict.fromkeys(filter(None, named)))
 
+    @property
+    def last_execution(self) -> str:
+        """The one that was last heard of; empty if none was."""
+        night = self.record.night
+        heard = [(batch.intent_at, batch.execution) for batch in night.batches]
+        heard += [(b.closed_at, b.closed_by) for b in self.closed if b.closed_at and b.closed_by]
+        heard += [(canary.asked_at, canary.execution) for canary in night.canaries]
+        heard += [(failure.at, failure.execution) for failure in self.record.failures if failure.at]
+        return max(heard, default=(None, ""))[1]
+
     # What was unusual.
+
+    @cached_property
+    def void(self) -> list[Batch]:
+        """Those that Claude did not take."""
+        return self.record.night.in_state("void")
 
     @cached_property
     def outages(self) -> list[Outage]:
@@ -150,14 +214,15 @@ class Facts:
             if moment
         )
         night = self.record.night
-        refused = [batch.intent_at for batch in night.batches if batch.refusal == REFUSED]
+        batches = [batch for batch in night.batches if batch.refusal == REFUSED]
+        refused = [batch.intent_at for batch in batches]
         refused += [canary.asked_at for canary in night.canaries if canary.state == "refused"]
         refused.sort()
         while refused:
             start = refused[0]
             end = next((moment for moment in answered if moment > start), None)
             during = [moment for moment in refused if end is None or moment < end]
-            yield Outage(start, end, len(during))
+            yield Outage(start, end, tuple(b for b in batches if b.intent_at in during))
             refused = refused[len(during) :]
 
     @cached_property

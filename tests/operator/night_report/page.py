@@ -1,9 +1,11 @@
 """A record as one self-contained HTML page: no script, nothing loaded from anywhere."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,7 +14,7 @@ from markupsafe import Markup
 from tests.operator.failed_tickets.table import FailedTicket
 from tests.operator.night_report import words
 from tests.operator.night_report.advice import Verdict
-from tests.operator.night_report.facts import Facts
+from tests.operator.night_report.facts import EMPTY, Facts
 from tests.operator.night_report.record import MOST_TICKETS_READ, Record
 from tests.operator.night_report.timeline import timeline
 from tests.operator.night_report.verdict import verdict
@@ -21,18 +23,21 @@ IDS_A_REASON = 24
 NIGHTS_SHOWN = 14
 NOTHING = "\N{EN DASH}"
 LONGEST_ID = 48
+LOCAL = "000000000000"
+"""The account of a local cloud, which has no console."""
+_EXECUTION = re.compile(
+    r"arn:aws:states:(?P<region>[a-z0-9-]+):\d{12}:execution:[\w-]+:[\w.-]+", re.A
+)
 
 
 @dataclass(frozen=True)
 class Category:
-    """`share` and `usual` are shares of the classified tickets; `width` is percent of the bar."""
+    """`share` and `usual` are shares of the classified tickets."""
 
     name: str
     tickets: int
     share: float
-    width: float
     usual: float | None
-    usual_place: float | None
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
     )
     environment.filters |= {
         "number": words.number, "usd": words.usd, "share": words.share, "short": short,
-        "compact": words.compact,
+        "compact": words.compact, "dollars": words.dollars,
     }  # fmt: skip
     return environment.get_template("page.html.j2").render(
         facts=facts,
@@ -91,6 +96,10 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         all_read=len(record.failed) < MOST_TICKETS_READ,
         nights=list(_nights(facts)),
         took=_took(facts),
+        money=words.adding_up(facts.cost, facts.realtime),
+        links=list(_links(facts)),
+        retry=_retry(record),
+        EMPTY=EMPTY,
         day=words.day_of(record.night.run_id),
         note=note,
         count=words.count,
@@ -133,18 +142,35 @@ def _categories(facts: Facts) -> Iterator[Category]:
     if not total:
         return
     names = [*counts, *sorted(usual.keys() - counts.keys())]
-    widest = max([value / total for value in counts.values()] + list(usual.values()))
     for name in names:
-        part = counts.get(name, 0) / total
-        was = usual.get(name, 0.0) if usual else None
-        yield Category(
-            name,
-            counts.get(name, 0),
-            part,
-            round(100 * part / widest, 2),
-            was,
-            None if was is None else round(100 * was / widest, 2),
+        tickets = counts.get(name, 0)
+        yield Category(name, tickets, tickets / total, usual.get(name, 0.0) if usual else None)
+
+
+def _links(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Where the consoles of AWS show more: the last execution, and the dashboard."""
+    outputs = facts.record.stack.outputs
+    if f":{LOCAL}:" in outputs["WorkflowArn"]:
+        return
+    if arn := _EXECUTION.fullmatch(facts.last_execution):
+        region = arn["region"]
+        yield (
+            "Execution",
+            f"https://{region}.console.aws.amazon.com/states/home?region={region}"
+            f"#/v2/executions/details/{arn[0]}",
         )
+    dashboard = outputs.get("DashboardUrl", "")
+    if dashboard.startswith("https://"):
+        yield "Dashboard", dashboard
+
+
+def _retry(record: Record) -> str:
+    """The command that asks again for those given up, but not for those without any text."""
+    again = sorted({ticket.reason for ticket in record.failed} - {EMPTY})
+    if not again:
+        return ""
+    only = f" REASON={quote(again[0])}" if len(again) == 1 else ""
+    return f"make tickets-retry STACK={record.stack.name}{only}"
 
 
 def _reasons(failed: tuple[FailedTicket, ...]) -> Iterator[Reason]:

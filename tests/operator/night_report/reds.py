@@ -20,7 +20,10 @@ def failed(facts: Facts, failure: Failure) -> Verdict:
     """An execution failed, and no later one made it good."""
     make = _REDS.get(failure.error, _unexpected)
     judged = make(facts, failure)
-    return replace(judged, story=(*judged.story, _what_stands(facts)))
+    # What the console says is shown as it is: once.
+    console = f"{failure.error}: {failure.cause}"
+    story = [sentence for sentence in judged.story if not console.startswith(sentence)]
+    return replace(judged, story=(*story, _what_stands(facts)), failure=failure)
 
 
 def set_aside(facts: Facts) -> Verdict:
@@ -59,8 +62,8 @@ def disputed(facts: Facts) -> Verdict:
 def _what_stands(facts: Facts) -> str:
     classified, left = facts.tally.classified, pending(facts)
     done = count(classified, "ticket has", "tickets have") if classified else "No ticket has"
-    waits = count(left, "asks", "ask") if left else "none asks"
-    return f"{done} a category from this run; {waits} for one. Nothing is lost or paid twice."
+    waits = f"{count(left, 'is', 'are')} pending" if left else "none is pending"
+    return f"{done} a category from this run; {waits}. Nothing is lost or paid twice."
 
 
 def _rejected(facts: Facts, failure: Failure) -> Verdict:
@@ -70,7 +73,8 @@ def _rejected(facts: Facts, failure: Failure) -> Verdict:
             "Key rejected",
             "Claude does not accept the API key, so the night stopped.",
             actions=(
-                Action("Make a key in the Claude Console and store it; no deploy is needed:",
+                Action("Make a key in the Claude Console and store it, in place of YOUR-NEW-KEY; "
+                       "no deploy is needed:",
                        store_key(facts)),
                 start_again(facts),
             ),
@@ -79,8 +83,7 @@ def _rejected(facts: Facts, failure: Failure) -> Verdict:
         "bad",
         "Rejected",
         "Claude refuses our requests, so the night stopped.",
-        (failure.cause,),
-        (
+        actions=(
             Action("Mend what Claude names: credit, key, model or task file."),
             start_again(facts),
         ),
@@ -93,7 +96,7 @@ def _no_key(facts: Facts, failure: Failure) -> Verdict:
         "No key",
         "The stack has no API key yet, so nothing was sent.",
         actions=(
-            Action("Store it; the plain key is the whole string:", store_key(facts)),
+            Action("Store it, in place of YOUR-NEW-KEY:", store_key(facts)),
             start_again(facts),
         ),
     )
@@ -104,8 +107,7 @@ def _unavailable(facts: Facts, failure: Failure) -> Verdict:
         "bad",
         "Claude down",
         "Claude could not be reached for about a day, so the night gave up.",
-        (failure.cause,),
-        (Action("Look at status.claude.com. When it is up again:", start(facts, {})),),
+        actions=(Action("Look at status.claude.com. When it is up again:", start(facts, {})),),
     )
 
 
@@ -126,7 +128,7 @@ def _cause(label: str, title: str, todo: str = "") -> Callable[[Facts, Failure],
 
     def judge(facts: Facts, failure: Failure) -> Verdict:
         mend = (Action(todo),) if todo else ()
-        return Verdict("bad", label, title, (failure.cause,), (*mend, start_again(facts)))
+        return Verdict("bad", label, title, actions=(*mend, start_again(facts)))
 
     return judge
 
@@ -136,8 +138,7 @@ def _unexpected(facts: Facts, failure: Failure) -> Verdict:
         "bad",
         "Failed",
         f"The night failed: {failure.error}.",
-        (failure.cause,),
-        (
+        actions=(
             Action("Open the execution in the Step Functions console; the logs of the functions "
                    "at that time say more."),
             start_again(facts),
@@ -160,7 +161,8 @@ _REDS: dict[str, Callable[[Facts, Failure], Verdict]] = {
         "Deploy with a model that the cause names.",
     ),
     "ResultsGone": _cause(
-        "Results gone", "Claude no longer holds the results of a batch: its tickets ask again.",
+        "Results gone",
+        "Claude no longer holds the results of a batch: its tickets are pending again.",
     ),
     "SettingsInvalid": _cause(
         "Settings invalid", "A parameter or the task file is malformed.", "Mend it and deploy.",

@@ -14,7 +14,9 @@ MOST_ROWS = 120
 DENSE_FROM = 16
 """From so many rows on, they are drawn thinner."""
 MOST_TICKS = 6
+MOMENT = timedelta(minutes=1)
 SHORTEST = timedelta(seconds=10)
+"""A shorter axis would only show how long a call takes."""
 STEPS = [
     timedelta(seconds=seconds)
     for seconds in (
@@ -58,6 +60,7 @@ class Row:
     waiting: float = 0.0
     open: bool = False
     points: tuple[float, ...] = ()
+    why: str = ""
     note: str = ""
     took: str = ""
 
@@ -78,10 +81,22 @@ class Timeline:
     dense: bool
     left_out: int
 
+    @property
+    def colours(self) -> list[tuple[str, str]]:
+        """What else the legend must name: a kind of key, and its meaning."""
+        rows = [row for group in self.groups for row in group.rows]
+        bars = {row.tone for row in rows if not row.points}
+        named = [("late", "expired or canceled in part")] if "attention" in bars else []
+        named += [("wrong", "has a problem")] if "bad" in bars else []
+        whys = dict.fromkeys(row.why for row in rows if row.points)
+        return [*named, ("point", ", ".join(whys))] if whys else named
+
 
 def timeline(facts: Facts) -> Timeline | None:
-    """None where nothing is known of any moment."""
-    if facts.start is None or facts.end is None:
+    """None where there is nothing to draw: no batch, or but a no within a moment."""
+    if facts.start is None or facts.end is None or not facts.record.night.batches:
+        return None
+    if len(facts.void) == len(facts.record.night.batches) and facts.end - facts.start < MOMENT:
         return None
     axis = _Axis(facts.start, max(facts.end, facts.start + SHORTEST))
     batches = facts.record.night.batches
@@ -137,6 +152,7 @@ def _by_round(batches: Sequence[Batch]) -> Iterator[tuple[int, list[Batch]]]:
 def _title(number: int, batches: list[Batch], axis: _Axis) -> str:
     sent = sum(batch.requests for batch in batches if batch.state != "void")
     what = count(sent, "request") if sent else "nothing sent"
+    what += " for what was left" if sent and number > 1 else ""
     return f"Round {number} · {axis.said(batches[0].intent_at)} · {what}"
 
 
@@ -161,6 +177,7 @@ def _void(refusal: str, batches: list[Batch], axis: _Axis) -> Row:
         hint=f"{when}: {why}",
         tone="bad" if refusal == REJECTED else "attention",
         points=tuple(axis.place(batch.intent_at) for batch in batches),
+        why=why,
         note=why if len(batches) == 1 else f"{why} {len(batches)} times",
     )
 

@@ -28,6 +28,20 @@ def usd(amount: float) -> str:
     return f"${amount:.2f}" if amount >= 0.1 else f"${amount:.4f}"
 
 
+def dollars(amount: float) -> str:
+    """What people chose, such as a budget: as they wrote it, and at least to the cent."""
+    cents = f"{amount:,.2f}"
+    return f"${cents}" if float(cents.replace(",", "")) == amount else f"${amount:,}"
+
+
+def adding_up(cost: float, realtime: float) -> tuple[str, str, str]:
+    """What was spent, what was saved, and their sum, each rounded so that they add up as shown."""
+    digits = 4 if 0 < cost < 0.1 else 2
+    spent, whole = round(cost, digits), round(realtime, digits)
+    spent_, saved_, whole_ = (f"${amount:,.{digits}f}" for amount in (spent, whole - spent, whole))
+    return spent_, saved_, whole_
+
+
 def share(part: float) -> str:
     """A share between 0 and 1 as a percentage, never rounded to nothing or to all."""
     if 0 < part < 0.005:
