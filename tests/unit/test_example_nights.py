@@ -15,7 +15,7 @@ from tests.unit.test_night_report import Read, headline
 SCALE = 0.12
 SAID = {
     "all-well": ("All well 61 tickets have a category", "What to do Nothing for the night."),
-    "budget-bound": ("Budget used up", "$0.01, the budget of this start", '"max_cost_usd"'),
+    "budget-bound": ("Budget used up", "$0.006, the budget of this start", '"max_cost_usd"'),
     "key-rejected": (
         "Key rejected",
         "ClaudeRejected Claude does not accept the API key",

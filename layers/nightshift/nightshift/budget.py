@@ -33,8 +33,8 @@ class Left:
         """For people: which limit binds, and what to do."""
         if self.month_usd is not None and self.month_usd < self.run_usd:
             return (
-                f"The budget of {self.month} (${_usd(self.month_limit)}) leaves no room for what is "
-                "still pending. Raise MaxMonthlyCostUsd, or wait for the next month."
+                f"The budget of {self.month} (${_usd(self.month_limit)}) leaves no room for what "
+                "is still pending. Raise MaxMonthlyCostUsd, or wait for the next month."
             )
         return (
             f"The budget of this run (${_usd(self.run_limit)}) leaves no room for what is still "
