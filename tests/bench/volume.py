@@ -58,12 +58,20 @@ def measure(tickets: Path, sizes: Sequence[int], tell: Callable[[str], None]) ->
     answer = sum(answers) / len(answers)
     tell(f"{sizes[-1]:,} ready messages into one batch")
     with stage(tickets, sizes[-1]) as place:
-        sent = {"nightshift": place.run("ours.send"), "plain": _plainly("plain.send", place)}
+        sent = _best_of_three(place)
     return [
         _submitted(submit, sent, answer),
         _collected(collect, answer),
         _growth(submit, collect),
     ]
+
+
+def _best_of_three(place: Stage) -> dict[str, Any]:
+    """Seconds of work between machines' moods: both ways in turn, and of each the least."""
+    runs = [(place.run("ours.send"), _plainly("plain.send", place)) for _ in range(3)]
+    ours, plain = zip(*runs, strict=True)
+    least = {"nightshift": ours, "plain": plain}
+    return {way: min(each, key=lambda run: run["cpu_seconds"]) for way, each in least.items()}
 
 
 def _plainly(job: str, place: Stage) -> dict[str, Any]:

@@ -15,19 +15,20 @@ from nightshift.tickets import PENDING, Ticket
 # The API takes 256 MB (2026-09-26) and does not say MB or MiB: stay well below both.
 MAX_BYTES = 240_000_000
 _OPENING, _CLOSING = b'{"requests":[', b"]}"
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 
 
 class Spool:
     """A request body on disk, gone with its file handle; it can be sent again from its start."""
 
     def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()
+        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=_BLOCK)
         self.size = self._file.write(_OPENING)
 
     def add(self, line: bytes) -> None:
-        separator = b"," if self.size > len(_OPENING) else b""
-        self.size += self._file.write(separator + line)
+        if self.size > len(_OPENING):
+            self.size += self._file.write(b",")
+        self.size += self._file.write(line)
 
     def finish(self) -> None:
         self.size += self._file.write(_CLOSING)
@@ -79,8 +80,8 @@ class Builder:
         """Take still pending tickets in key order until one does not fit."""
         chunk = Chunk(custom_id.new_token())
         for ticket_id, ticket in tickets:
-            chunk.full = "requests" if chunk.requests >= room.requests else self._timeout(room)
-            if chunk.full:
+            if chunk.requests >= room.requests or room.out_of_time():
+                chunk.full = "requests" if chunk.requests >= room.requests else "time"
                 break
             message = self._message(ticket)
             if ticket is not None and message is not None:
@@ -115,7 +116,3 @@ class Builder:
         if form == HASH:
             chunk.long_ids[name] = ticket.ticket_id
         return ""
-
-    @staticmethod
-    def _timeout(room: Room) -> str:
-        return "time" if room.out_of_time() else ""

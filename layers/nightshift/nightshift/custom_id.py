@@ -8,7 +8,8 @@ about a request travels here:
 """
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from hashlib import blake2b
 from secrets import token_urlsafe
 from string import ascii_letters, digits
@@ -17,6 +18,7 @@ from msgspec import Struct
 
 _ALPHABET = digits + ascii_letters + "-_"
 _VALUE = {letter: value for value, letter in enumerate(_ALPHABET)}
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _NAME_LENGTH = 44
 _PLAIN = re.compile(rf"[A-Za-z0-9_-]{{1,{_NAME_LENGTH}}}")
 _SHAPE = re.compile(rf"[A-Za-z0-9_-]{{19}}[ibh]{_PLAIN.pattern}")
@@ -83,7 +85,7 @@ def _is_canonical(found: CustomId) -> bool:
 
 
 def _encode(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def _ordinal(number: int) -> str:

@@ -13,10 +13,10 @@ def verdict(facts: Facts) -> Verdict:
     """The gravest thing decides the tone; everything unusual is told."""
     judged = _needing_somebody(facts) or _noticed(facts, _ended(facts))
     trouble = facts.outages or facts.expired or facts.canceled or facts.late
-    label = judged.label
-    if trouble and label == ends.ALL_WELL:
-        label = "All well in the end"
-    return replace(judged, label=label, story=(*judged.story, *unusual(facts)))
+    if trouble and judged.label == ends.ALL_WELL:
+        story = (*judged.story, "Nothing is lost or paid twice.")
+        judged = replace(judged, label="All well in the end", story=story)
+    return replace(judged, story=(*judged.story, *unusual(facts)))
 
 
 def _needing_somebody(facts: Facts) -> Verdict | None:
