@@ -423,6 +423,25 @@ def test_an_older_unfinished_run_is_finished_first_for_its_own_record(scene: Sce
     assert (older["status"], older["classified"]) == ("complete", 1)
 
 
+def test_a_run_whose_execution_ended_before_its_report_is_reported_by_the_next(
+    scene: Scene,
+) -> None:
+    scene.put("A")
+    first = scene.start("first")
+    scene.send_all(first)
+    scene.answer(first)
+    scene.stop(first)
+
+    second = scene.start("second")
+    told = scene.send_all(second)
+    scene.stop(second)
+    again = scene.send_all(scene.start("third"))
+
+    assert (told["report"]["status"], told["tell"]) == ("complete", True)
+    assert told["report"]["classified"] == 1
+    assert (again["report"]["status"], again["tell"]) == ("nothing_to_do", False)
+
+
 def test_a_problem_of_an_older_run_is_told_once(scene: Scene) -> None:
     scene.put("A")
     first = scene.start("first")

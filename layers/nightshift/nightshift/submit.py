@@ -275,6 +275,16 @@ class _Turn:
         self._finish(night)
         return kept
 
+    def _is_untold(self, night: Night) -> bool:
+        """Whether an execution that ended before its report has left it to the next."""
+        closed = [batch.closed_at for batch in night.in_state("closed") if batch.closed_at]
+        if not closed and not night.empties:
+            return False
+        kept = self.stack.ledger.report(night.run_id)
+        if kept is None:
+            return True
+        return bool(closed) and max(closed) > datetime.fromisoformat(kept["reported_at"])
+
     def _finish(self, night: Night) -> None:
         if not night.in_state("open"):
             self.stack.lock.finish(self._me, night.run_id)
@@ -285,6 +295,7 @@ class _Turn:
 
     def _ending(self, night: Night, reason: str) -> Ending:
         worked = any(report.worked(each, self._me) for each in self.nights)
+        worked = worked or self._is_untold(night)
         if reason == "canceled":
             return Ending("canceled" if worked or night.batches else "nothing_to_do")
         if night.in_state("open"):
