@@ -53,6 +53,7 @@ def test_a_free_lock_is_taken_by_the_first_who_comes(lock: LockItem) -> None:
 
 def test_the_holder_keeps_it_without_asking_anyone(lock: LockItem, executions: Executions) -> None:
     lock.take(FIRST, "monday")
+    executions.asked.clear()
 
     again = lock.take(FIRST, "monday")
 
@@ -72,6 +73,16 @@ def test_the_end_of_its_holder_frees_the_lock(
 
     assert taken is not None
     assert (taken.holder, taken.unfinished) == (SECOND, {"monday", "tuesday"})
+
+
+@pytest.mark.parametrize("end", ["FAILED", "TIMED_OUT", "ABORTED"])
+def test_a_function_that_outlives_its_execution_takes_no_lock(
+    lock: LockItem, executions: Executions, end: str
+) -> None:
+    executions.status[FIRST] = end
+
+    assert lock.take(FIRST, "monday") is None
+    assert lock.read().unfinished == frozenset()
 
 
 @pytest.mark.parametrize("alive", ["RUNNING", "PENDING_REDRIVE"])
@@ -103,7 +114,8 @@ def test_of_many_who_see_it_free_at_once_exactly_one_takes_it(
     together = threading.Barrier(4)
 
     def status_of(execution: str) -> str | None:
-        together.wait(5)  # all have read the old holder before any of them writes
+        if execution == FIRST:
+            together.wait(5)  # all have read the old holder before any of them writes
         return executions.status_of(execution)
 
     racing = AtomicLockItem(lock.dynamodb, lock.name, status_of)

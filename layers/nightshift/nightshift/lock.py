@@ -40,10 +40,15 @@ class LockItem:
     """The status of an execution by its ARN; None for one that does not exist."""
 
     def take(self, execution: str, run_id: str) -> Lock | None:
-        """Hold the lock for this execution, now or still; None while another one runs."""
+        """Hold the lock for this execution, now or still; None while another one runs.
+
+        A function outlives its execution when that is stopped: such a one begins nothing.
+        """
         lock = self.read()
         if lock.holder == execution:
             return lock
+        if self.status_of(execution) in OVER:
+            return None
         if lock.holder is not None and not self._is_over(lock):
             return None
         if not self._replace(lock.holder, execution, run_id):
