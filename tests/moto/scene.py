@@ -24,6 +24,7 @@ TEMPLATE = yaml_parse((REPOSITORY / "template.yaml").read_text())
 DAY = "2026-11-22"
 STARTED_AT = f"{DAY}T02:00:00.000Z"
 MOST_CALLS = 100
+IN_THE_YEAR_2100 = 4_102_444_800
 
 type Step = dict[str, Any]
 type Item = dict[str, Any]
@@ -87,8 +88,9 @@ class Scene:
     def remember_canary(self, fixed_tokens: int | None = None) -> None:
         """As if Claude had answered this task and model in an earlier night."""
         name = canary.version_name(task.task(), self.stack.settings.model)
+        item = {"run_id": f"task#{name}", "record": "canary", "expires_at": IN_THE_YEAR_2100}
         counted = {} if fixed_tokens is None else {"fixed_tokens": fixed_tokens}
-        self.runs.put_item(Item={"run_id": f"task#{name}", "record": "canary", **counted})
+        self.runs.put_item(Item=item | counted)
 
     def start(self, name: str = "night") -> str:
         """An execution that runs until it is stopped."""

@@ -1,6 +1,7 @@
 """The canary: nothing is paid in bulk before Claude has taken the task's own example."""
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -32,6 +33,18 @@ def fail(scene: Scene, on: str, **do: Any) -> None:
     scene.claude.control.add_faults({"on": on, "do": do, "times": None})
 
 
+def version_item(scene: Scene) -> dict[str, Any]:
+    [item] = scene.runs.query(
+        KeyConditionExpression="run_id = :v",
+        ExpressionAttributeValues={":v": f"task#{canary.version_name(task(), MODEL)}"},
+    )["Items"]
+    return item
+
+
+def expiry_hours(item: dict[str, Any]) -> int:
+    return round((int(item["expires_at"]) - datetime.now(UTC).timestamp()) / 3_600)
+
+
 def finish(scene: Scene, night: str, cost: str = "0") -> Step:
     scene.answer(night, cost=cost)
     return scene.send_all(night)
@@ -48,6 +61,7 @@ def test_the_example_is_asked_alone_before_the_first_batch(scene: Scene) -> None
     assert "My own words" not in alone["text"]
     assert {**alone["params"], "messages": None} == {**batched[0]["params"], "messages": None}
     assert operations(scene) == ["models", "count_tokens", "messages", "create"]
+    assert expiry_hours(version_item(scene)) == 90 * 24
     assert scene.sent() == ["A", "B"]
 
 
@@ -210,12 +224,24 @@ def test_what_is_free_and_fails_stops_nothing(scene: Scene, trouble: dict[str, A
 
     scene.send_all(scene.start())
 
-    [version] = scene.runs.query(
-        KeyConditionExpression="run_id = :v",
-        ExpressionAttributeValues={":v": f"task#{canary.version_name(task(), MODEL)}"},
-    )["Items"]
+    version = version_item(scene)
     assert "fixed_tokens" not in version
+    assert expiry_hours(version) == 12
     assert scene.sent() == ["A", "B"]
+
+
+def test_what_has_expired_is_asked_again_although_dynamodb_still_has_it(scene: Scene) -> None:
+    night = scene.start()
+    scene.send_all(night)
+    finish(scene, night)
+    scene.runs.put_item(Item=version_item(scene) | {"expires_at": int(time.time()) - 1})
+    scene.put("C")
+
+    scene.stop(night)
+    scene.send_all(scene.start("next"))
+
+    assert operations(scene).count("messages") == 2
+    assert operations(scene).count("count_tokens") == 2
 
 
 def test_a_long_prompt_is_counted_once_and_marked_to_be_cached(

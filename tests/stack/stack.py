@@ -28,6 +28,7 @@ TALKATIVE = {
 }
 """Variables that ask every library to say all that it knows."""
 LIFE = Life(seconds=0.3)
+IN_THE_YEAR_2100 = 4_102_444_800
 # USD for a token of claude-haiku-4-5 in a batch: half of 1 and 5 dollars a million (2026-11).
 USD_IN, USD_OUT = Decimal("0.0000005"), Decimal("0.0000025")
 
@@ -178,7 +179,8 @@ class Stack:
     def remember_canary(self) -> None:
         """As if Claude had answered the deployed task in an earlier night."""
         name = canary.version_name(task(), MODEL)
-        self.put_record({"run_id": f"task#{name}", "record": "canary"})
+        known = {"run_id": f"task#{name}", "record": "canary", "expires_at": IN_THE_YEAR_2100}
+        self.put_record(known)
 
     def forget_canary(self) -> None:
         for item in self.records("canary"):

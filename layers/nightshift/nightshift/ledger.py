@@ -19,13 +19,13 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import batched
-from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
 from nightshift.aws import CONDITION_FAILED, ClientError, error_code, from_item, to_item
 from nightshift.events import LOCK_RUN_ID, MONTH_PREFIX, TASK_PREFIX
+from nightshift.pace import pause
 from nightshift.records import Batch, Canary, Night, Round, State, Version
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 
 KEEP_DAYS = 90
+# A task whose tokens were not counted is asked again the next night: nothing of it is cached yet.
+_KEEP_UNCOUNTED_DAYS = 0.5
 _ITEMS_PER_WRITE = 25
 _LOCK_KEY = {"run_id": LOCK_RUN_ID, "record": "lock"}
 # What decides: all but the bitmaps.
@@ -202,9 +204,12 @@ class Ledger:
     # What tries a new task or model before it is paid in bulk.
 
     def version(self, name: str) -> Version | None:
-        """A task version that Claude has answered; None for one that it has not, or long ago."""
+        """A task version that Claude has answered; None for one that it has not, or long ago.
+
+        DynamoDB deletes what has expired some days late (docs.aws.amazon.com, TTL, 2026-11).
+        """
         item = self._get({"run_id": f"{TASK_PREFIX}{name}", "record": "canary"})
-        if item is None:
+        if item is None or item["expires_at"] <= _expiry(0):
             return None
         counted = item.get("fixed_tokens")
         return Version(name, None if counted is None else int(counted))
@@ -240,12 +245,13 @@ class Ledger:
             },
             "ExpressionAttributeValues": to_item({":answered": "answered", **values}),
         }
+        days = _KEEP_UNCOUNTED_DAYS if version.fixed_tokens is None else KEEP_DAYS
         item = {
             "run_id": f"{TASK_PREFIX}{version.name}",
             "record": "canary",
             "model": canary.model,
             "fixed_tokens": version.fixed_tokens,
-            "expires_at": _expiry(),
+            "expires_at": _expiry(days),
         }
         put = {"TableName": self.name, "Item": to_item(item)}
         elements: Any = [{"Update": update}, {"Put": put}]
@@ -319,10 +325,10 @@ class Ledger:
                 for name, ticket_id in group
             ]
             left = {self.name: puts}
-            while left:
-                left = self.dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]
-                if left:
-                    sleep(0.1)
+            tries = 0
+            while left := self.dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]:
+                tries += 1
+                pause(tries)
 
     def recall_ids(self, run_id: str, names: Iterable[str]) -> dict[str, str]:
         """The ids behind hashes."""
@@ -430,6 +436,6 @@ def month_of(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m")
 
 
-def _expiry() -> int:
+def _expiry(days: float = KEEP_DAYS) -> int:
     """When the table may forget an item (TTL, epoch seconds)."""
-    return int(datetime.now(UTC).timestamp()) + KEEP_DAYS * 86_400
+    return int(datetime.now(UTC).timestamp() + days * 86_400)

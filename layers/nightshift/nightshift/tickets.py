@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import batched
-from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from nightshift.errors import TableRefused
-from nightshift.pace import Pace
+from nightshift.pace import Pace, pause
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -142,6 +141,7 @@ class TicketTable:
             }
         }
         found: dict[str, Ticket] = {}
+        in_vain = 0
         while wanted:
             answer = self.dynamodb.batch_get_item(RequestItems=wanted)
             for item in answer["Responses"].get(self.name, []):
@@ -149,7 +149,10 @@ class TicketTable:
                 found[ticket.ticket_id] = ticket
             left = answer.get("UnprocessedKeys", {})
             if left and len(left[self.name]["Keys"]) == len(wanted[self.name]["Keys"]):
-                sleep(0.1)  # nothing moved: throttled, not merely over 16 MB
+                in_vain += 1  # throttled, not merely over 16 MB
+                pause(in_vain)
+            else:
+                in_vain = 0
             wanted = left
         return found
 
