@@ -25,7 +25,7 @@ class Clock(datetime):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> type[Clock]:
     monkeypatch.setattr(Clock, "moment", NOVEMBER)
-    for module in ("budget", "send", "submit", "ledger"):
+    for module in ("budget", "send", "conclude", "ledger"):
         monkeypatch.setattr(f"nightshift.{module}.datetime", Clock)
     return Clock
 

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from nightshift.decision import ACCOUNT_ERRORS, INVALID_REQUEST, Decision, Rules, decide
 from nightshift.errors import TableRefused
@@ -94,6 +94,11 @@ class Applier:
             if self.price.is_long(line.usage):
                 long_usage += line.usage
         ordinals = tuple(line.custom_id.ordinal for line in lines)
-        tally = Tally(**counts, usage=usage, long_usage=long_usage)  # type: ignore[arg-type]
-        tally = replace(tally, categories=labels["classified"], failures=labels["failed"])
+        tally = Tally(
+            **counts,
+            usage=usage,
+            long_usage=long_usage,
+            categories=labels["classified"],
+            failures=labels["failed"],
+        )
         return Applied(ordinals, tally, rejection)

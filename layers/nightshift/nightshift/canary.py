@@ -18,7 +18,7 @@ from nightshift.custom_id import AS_IS, CustomId
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 from nightshift.ledger import Stale, month_of
-from nightshift.money import BATCH_FACTOR, NOTHING
+from nightshift.money import BATCH_FACTOR
 from nightshift.observability import count_cost, logger
 from nightshift.records import Canary, Night, Version
 from nightshift.refusal import backoff, seconds_to_wait
@@ -121,8 +121,7 @@ class Trial:
         return line
 
     def _keep(self, canary: Canary, line: Line) -> None:
-        price = self.stack.price
-        cost = price.realtime_cost(line.usage, line.usage if price.is_long(line.usage) else NOTHING)
+        cost = self.stack.price.request_cost(line.usage)
         answered = replace(canary, cost=cost, usage=line.usage, notice=self._notice(line))
         self.stack.ledger.answer_canary(answered, self.version)
         count_cost(cost)

@@ -9,7 +9,7 @@ from typing import Any
 
 from nightshift.errors import LedgerMismatch
 from nightshift.money import BATCH_FACTOR, Usage
-from nightshift.records import Batch, Night, Tally
+from nightshift.records import UNSEEN, Batch, Night, Tally
 
 # Kept on the run's item, beside what the workflow returns.
 DETAILS = frozenset({"categories", "failures", "month_cost_usd", "notices"})
@@ -86,6 +86,15 @@ def worked(night: Night, execution: str) -> bool:
 
 def accepted(night: Night) -> Sequence[Batch]:
     return night.in_state("open", "closed")
+
+
+def tickets_left(night: Night) -> int:
+    """Tickets of the last round that still ask for a category although the run took them on."""
+    last = [batch for batch in night.batches if batch.round == len(night.rounds)]
+    sent = [batch.record for batch in last if batch.state != "void"]
+    # A batch that turned out not to be ours after others were sent: nobody has asked its tickets.
+    skipped = [b for b in last if b.refusal == UNSEEN and any(b.record < later for later in sent)]
+    return sum((b.tally for b in last), Tally()).left + sum(b.requests for b in skipped)
 
 
 def details(night: Night) -> dict[str, Any]:

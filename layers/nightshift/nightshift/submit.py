@@ -1,31 +1,27 @@
 """Submit batches: decides what the night does next; one call creates at most one batch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
-from nightshift import budget, canary, estimate, lifecycle, message, report, table_check
+from nightshift import budget, canary, estimate, lifecycle, report, table_check
 from nightshift.adopt import resolve
 from nightshift.budget import Left
 from nightshift.canary import Trial
 from nightshift.cancel import cancel
 from nightshift.chunk import Chunk, Room
+from nightshift.conclude import Conclusion
 from nightshift.deployment import Deployment
-from nightshift.errors import ClaudeRejected, LedgerMismatch
+from nightshift.errors import ClaudeRejected
 from nightshift.events import SubmitCall
-from nightshift.ledger import Stale, month_of
+from nightshift.ledger import Stale
 from nightshift.lock import Lock
-from nightshift.observability import count_night
-from nightshift.records import TOO_LARGE, UNSEEN, Night, Round, Tally, Version
+from nightshift.records import TOO_LARGE, Night, Round, Version
 from nightshift.report import Ending
 from nightshift.send import TIME_TO_SEND, Sender
 from nightshift.status import turn_seconds
 from nightshift.task import form_for
-
-# A night is compared with so many runs before it.
-_COMPARED = 7
 
 type Step = dict[str, Any]
 """What the workflow does next: `next` is submit, wait or report, with what that needs."""
@@ -122,14 +118,14 @@ class _Turn:
         """The run that was asked for: wait, begin a round, send a chunk, or report."""
         why_not = self._why_create_nothing()
         if why_not is not None:
-            return self._wait_or_report(night, why_not)
+            return self._wait_or_conclude(night, why_not)
         if night.rounds and not night.rounds[-1].walked:
             return self._send(night, night.rounds[-1])
         if night.working(self._me):
             return self._wait(night)
         why_not = self._why_no_round(night)
         if why_not is not None:
-            return self._report(night, why_not)
+            return self._conclude(night, why_not)
         number = len(night.rounds) + 1
         self.stack.ledger.begin_round(night.run_id, number, self._me)
         return self._send(night, Round(number, self._me, walked=False))
@@ -149,7 +145,7 @@ class _Turn:
         begun = sum(round_.execution == self._me for round_ in night.rounds)
         if not begun:
             return None
-        if not tickets_left(night):
+        if not report.tickets_left(night):
             return ""
         if self.call.input.limit is not None:
             return "limit"
@@ -159,7 +155,7 @@ class _Turn:
         """The next chunk of this round, if one fits now."""
         requests = self._requests_allowed(night, round_)
         if requests < 1:
-            return self._wait_or_report(night, "limit")
+            return self._wait_or_conclude(night, "limit")
         left = self._left(night)
         room = Room(requests, left.usd, lambda: self.time_left() < TIME_TO_SEND)
         counted = self.version.fixed_tokens if self.version else None
@@ -175,7 +171,7 @@ class _Turn:
                 wait = sender.create(chunk)
                 return _wait(night.run_id, wait, more=True) if wait else _again(night.run_id)
         if chunk.full == "budget":
-            return self._wait_or_report(night, "budget", more=True)
+            return self._wait_or_conclude(night, "budget", more=True)
         if not chunk.full:
             self.stack.ledger.end_walk(night.run_id, round_.number)
         return _again(night.run_id)
@@ -191,7 +187,7 @@ class _Turn:
                 return None
             trial = Trial(self.stack, night, self._me, left.month)
             if trial.bound > left.usd:
-                return self._wait_or_report(night, "budget", more=True)
+                return self._wait_or_conclude(night, "budget", more=True)
             wait = trial.ask()
         except ClaudeRejected:
             if night.working(self._me):
@@ -215,104 +211,18 @@ class _Turn:
         asked = self.call.input.max_cost_usd
         return budget.left(night, asked, self.stack.ledger, self.stack.settings)
 
-    def _wait_or_report(self, night: Night, reason: str, more: bool = False) -> Step:
+    def _wait_or_conclude(self, night: Night, reason: str, more: bool = False) -> Step:
         if night.working(self._me):
             return self._wait(night, more)
-        return self._report(night, reason)
+        return self._conclude(night, reason)
 
     def _wait(self, night: Night, more: bool = False) -> Step:
         seconds = turn_seconds(night.working(self._me), self.stack.settings.poll_seconds)
         return _wait(night.run_id, seconds, more)
 
-    def _report(self, night: Night, reason: str) -> Step:
-        """Nothing is open that this execution could finish: what did the run come to?"""
-        pending = self.stack.tickets.count_pending()
-        *older, _ = self.nights
-        for other in older:
-            left = "interrupted" if tickets_left(other) else ""
-            self._file(other, self._ending(other, left), pending)
-        ending = self._ending(night, reason)
-        notices = self._notices(night, reason)
-        kept = self._file(night, ending, pending, notices)
-        count_night(pending, self.stack.tickets.count_failed())
-        step = {
-            "next": "report",
-            "run_id": night.run_id,
-            "report": report.output(kept),
-            "tell": ending.status != "nothing_to_do",
-            "notices": notices,
-            "problem": report.problem(self.nights, self._me),
-        }
-        return {**step, "text": self._message(kept)} if step["tell"] else step
-
-    def _message(self, kept: Mapping[str, Any]) -> str:
-        before = self.stack.ledger.reports_before(kept["run_id"], _COMPARED)
-        return message.text(kept, before, self.stack.settings.max_monthly_cost_usd)
-
-    def _notices(self, night: Night, reason: str) -> list[str]:
-        """What someone should know although the night is green."""
-        found = [night.model_notices.get(self._me, "")]
-        found += [each.notice for each in night.canaries if each.execution == self._me]
-        if reason == "budget":
-            found.append(self._left(night).notice)
-        return [notice for notice in found if notice]
-
-    def _file(
-        self, night: Night, ending: Ending, pending: int, notices: Sequence[str] = ()
-    ) -> dict[str, Any]:
-        """Keep a run's report; a run without open batches is finished, even if its books are not.
-
-        The report is first: a run that is off the lock is never looked at again.
-        """
-        try:
-            kept = report.flat(night, ending, pending, self.call.started_at)
-            if ending.status != "nothing_to_do":
-                kept |= report.details(night) | self._month(night) | {"notices": list(notices)}
-                self.stack.ledger.save_report(night.run_id, kept)
-        except LedgerMismatch:
-            self._finish(night)
-            raise
-        self._finish(night)
-        return kept
-
-    def _is_untold(self, night: Night) -> bool:
-        """Whether an execution that ended before its report has left it to the next."""
-        closed = [batch.closed_at for batch in night.in_state("closed") if batch.closed_at]
-        if not closed and not night.empties:
-            return False
-        kept = self.stack.ledger.report(night.run_id)
-        if kept is None:
-            return True
-        return bool(closed) and max(closed) > datetime.fromisoformat(kept["reported_at"])
-
-    def _finish(self, night: Night) -> None:
-        if not night.in_state("open"):
-            self.stack.lock.finish(self._me, night.run_id)
-
-    def _month(self, night: Night) -> dict[str, Any]:
-        month = month_of(datetime.now(UTC))
-        return {"month_cost_usd": float(budget.spent_in(month, night, self.stack.ledger))}
-
-    def _ending(self, night: Night, reason: str) -> Ending:
-        worked = any(report.worked(each, self._me) for each in self.nights)
-        worked = worked or self._is_untold(night)
-        if reason == "canceled":
-            return Ending("canceled" if worked or night.batches else "nothing_to_do")
-        if night.in_state("open"):
-            return Ending("partial", "set_aside")
-        left = reason in ("budget", "limit", "rejected") or tickets_left(night)
-        if left and reason:
-            return Ending("partial", reason)
-        return Ending("complete" if worked else "nothing_to_do")
-
-
-def tickets_left(night: Night) -> int:
-    """Tickets of the last round that still ask for a category although the run took them on."""
-    last = [batch for batch in night.batches if batch.round == len(night.rounds)]
-    sent = [batch.record for batch in last if batch.state != "void"]
-    # A batch that turned out not to be ours after others were sent: nobody has asked its tickets.
-    skipped = [b for b in last if b.refusal == UNSEEN and any(b.record < later for later in sent)]
-    return sum((b.tally for b in last), Tally()).left + sum(b.requests for b in skipped)
+    def _conclude(self, night: Night, reason: str) -> Step:
+        nights = [*self.nights[:-1], night]
+        return {"next": "report", **Conclusion(self.call, self.stack, nights).step(reason)}
 
 
 def _is_crumb(chunk: Chunk, night: Night) -> bool:
