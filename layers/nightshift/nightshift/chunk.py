@@ -105,14 +105,14 @@ class Builder:
         form, name = custom_id.name_ticket(ticket.ticket_id)
         request_id = CustomId(chunk.token, chunk.requests, custom_id.digest(message), form, name)
         line = self.form.line(str(request_id), message)
-        bound = self.bound.of(self.form.most_input_tokens(message))
-        if chunk.bound + bound > room.usd:
+        bound = chunk.bound + self.bound.of(self.form.most_input_tokens(message))
+        if bound > room.usd:
             return "budget"
         if chunk.body.size + len(line) + len(_CLOSING) + 1 > room.bytes:
             return "bytes"
         chunk.body.add(line)
         chunk.requests += 1
-        chunk.bound += bound
+        chunk.bound = bound
         if form == HASH:
             chunk.long_ids[name] = ticket.ticket_id
         return ""
