@@ -10,13 +10,13 @@ from os import cpu_count
 
 from rich.console import Console
 
-from tests.bench import OUTPUT, bill, decode, history, plot, runtime, start, volume
+from tests.bench import OUTPUT, bill, decode, growth, history, large, plot, runtime, start, volume
 from tests.bench.stage import write_tickets
 from tests.bench.subject import Subject, show, show_targets
 
 SIZES = (1_000, 10_000, 20_000, 100_000)
 QUICK_SIZES = (1_000, 10_000)
-SUBJECTS = ("volume", "decode", "start", "history", "bill")
+SUBJECTS = ("volume", "growth", "large", "decode", "start", "history", "bill")
 console = Console(highlight=False)
 
 
@@ -69,6 +69,10 @@ def measure(
 
     if "volume" in wanted:
         keep(volume.measure(tickets, sizes, tell))
+    if "growth" in wanted:
+        keep(growth.measure(tickets, [sizes[-1] // 100, sizes[-1] // 10, sizes[-1]], tell))
+    if "large" in wanted:
+        keep(large.measure(tell))
     if "decode" in wanted:
         keep(decode.measure(tickets, min(sizes[-1], 20_000), tell))
     seconds: dict[str, float] = {}

@@ -1,6 +1,7 @@
 """DynamoDB with a fixed answer time, as far as the package and the plain way use it.
 
-Run as `python -m tests.bench.dynamodb FILE COUNT`: the first COUNT tickets of the file are pending.
+Run as `python -m tests.bench.dynamodb FILE COUNT`: the first COUNT tickets of the file are pending,
+the others were sorted in earlier nights.
 It keeps items, follows the few expressions that it is sent, and counts calls and request units as
 AWS bills them. Every condition holds: nobody else works on these tables, and nothing is throttled.
 """
@@ -16,7 +17,6 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
-from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -27,7 +27,7 @@ from tests.bench.stage import RUN_TABLE, TICKET_TABLE
 ANSWER_SECONDS = 0.005
 KEYS = {TICKET_TABLE: ("ticket_id",), RUN_TABLE: ("run_id", "record")}
 INDEXED = ("classification_status", "ticket_id")
-PAGE_BYTES = 1 << 20
+PAGE_BYTES, READ_BYTES = 1 << 20, 16 << 20
 READ_UNIT, WRITE_UNIT = 4096, 1024
 _CLAUSES = re.compile(r"\b(SET|REMOVE|ADD|DELETE)\b")
 _PARTIQL = re.compile(r'(SET|REMOVE) "(\w+)"')
@@ -41,7 +41,10 @@ class Tables:
     def __init__(self, tickets: Iterable[Item]) -> None:
         self.items: dict[str, dict[tuple[str, ...], Item]] = {RUN_TABLE: {}}
         self.items[TICKET_TABLE] = {(ticket["ticket_id"]["S"],): ticket for ticket in tickets}
-        self.in_order = sorted(self.items[TICKET_TABLE])
+        # Of the index: none enters it later.
+        self.in_order = sorted(
+            key for key, ticket in self.items[TICKET_TABLE].items() if INDEXED[0] in ticket
+        )
         self.saved: dict[str, dict[tuple[str, ...], Item]] = {}
         self.calls: Counter[str] = Counter()
         self.units: Counter[str] = Counter()
@@ -81,12 +84,16 @@ class Tables:
 
     def BatchGetItem(self, asked: Any) -> Any:  # noqa: N802
         [(table, wanted)] = asked["RequestItems"].items()
-        names = _names(wanted)
+        names, size = _names(wanted), 0
         found = []
-        for key in wanted["Keys"]:
-            item = self.items[table].get(_key(table, key))
-            self._read(item or {}, wanted.get("ConsistentRead"))
-            if item is not None:
+        for number, key in enumerate(wanted["Keys"]):
+            item = self.items[table].get(_key(table, key), {})
+            size += _size(item)
+            if size > READ_BYTES:
+                left = {table: {**wanted, "Keys": wanted["Keys"][number:]}}
+                return {"Responses": {table: found}, "UnprocessedKeys": left}
+            self._read(item, wanted.get("ConsistentRead"))
+            if item:
                 found.append(_projected(item, names))
         return {"Responses": {table: found}, "UnprocessedKeys": {}}
 
@@ -329,12 +336,12 @@ def _end_with_parent() -> None:
 
 def main(path: str, count: int) -> None:
     with open(path, "rb") as file:  # noqa: PTH123
-        tickets = map(msgspec.json.decode, islice(file, count))
-        tables = Tables(
-            {name: {"S": text} for name, text in ticket.items()}
-            | {"classification_status": {"S": "pending"}}
-            for ticket in tickets
-        )
+        texts = [
+            {name: {"S": text} for name, text in msgspec.json.decode(line).items()} for line in file
+        ]
+    pending: Item = {"classification_status": {"S": "pending"}}
+    tables = Tables([*(text | pending for text in texts[:count]), *texts[count:]])
+    del texts
     gc.freeze()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asyncio.run(_serve(tables))

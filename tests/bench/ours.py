@@ -17,6 +17,7 @@ from nightshift.events import CollectCall, StatusCall, SubmitCall
 from nightshift.pace import Pace
 from nightshift.status import status
 from nightshift.submit import submit as submit_chunk
+from nightshift.tickets import Ticket
 from tests.bench import child
 from tests.bench.child import Clock
 
@@ -38,8 +39,9 @@ def submit(requests_per_batch: int) -> Clock:
 def send() -> Clock:
     """Ready messages into one batch: names, bounds, body and POST, without reading or cleaning."""
     stack, clock = _connected(), Clock()
-    tickets = [ticket for _, ticket in stack.tickets.walk(stack.tickets.pending_ids("")) if ticket]
-    task: Any = SimpleNamespace(message_for=lambda subject, body: body[:500] or "-")
+    read = stack.tickets.walk(stack.tickets.pending_ids(""))
+    tickets = [_ready(ticket) for _, ticket in read if ticket]
+    task: Any = SimpleNamespace(message_for=lambda subject, body: body)
     form = stack.form
     builder = Builder(task, form, form.bound(stack.price), on_empty=tickets.append)
     room = Room(len(tickets), Decimal("Infinity"), out_of_time=lambda: False)
@@ -48,6 +50,11 @@ def send() -> Clock:
         chunk = builder.build(((ticket.ticket_id, ticket) for ticket in tickets), room)
         stack.claude.create(chunk.body)
     return clock
+
+
+def _ready(ticket: Ticket) -> Ticket:
+    """With a body that is its message as it stands."""
+    return replace(ticket, guards=ticket.guards | {"body": {"S": ticket.body[:500] or "-"}})
 
 
 def collect(writes_per_second: float | None) -> Clock:
@@ -108,10 +115,12 @@ def _connected() -> Deployment:
     claude = Claude(stack.settings.anthropic_base_url, lambda fresh: environ["ANTHROPIC_API_KEY"])
     # A night whose task Claude has answered once, as all but the first are.
     name = canary.version_name(stack.task, stack.settings.model)
-    known = aws.to_item({"run_id": f"task#{name}", "record": "canary"})
-    stack.ledger.dynamodb.put_item(TableName=stack.ledger.name, Item=known)
+    tomorrow = int(time.time()) + 86_400
+    known = {"run_id": f"task#{name}", "record": "canary", "expires_at": tomorrow}
+    stack.ledger.dynamodb.put_item(TableName=stack.ledger.name, Item=aws.to_item(known))
     claude.newest()
-    return replace(stack, claude=claude)
+    lock = replace(stack.lock, status_of=lambda execution: "RUNNING")
+    return replace(stack, claude=claude, lock=lock)
 
 
 def _look(claude: Claude) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,6 @@ def measure(tickets: Path, sizes: Sequence[int], tell: Callable[[str], None]) ->
     return [
         _submitted(submit, sent, answer),
         _collected(collect, answer),
-        _growth(submit, collect),
     ]
 
 
@@ -179,35 +177,3 @@ def _served(answer: float) -> str:
         f"{ANSWER_SECONDS * 1e3:.0f} ms ({answer * 1e3:.1f} ms as a client sees it), in another "
         "process: the local cloud itself would be the bottleneck."
     )
-
-
-def _growth(submit: Numbers, collect: Numbers) -> Subject:
-    """Seconds for each ticket; what a call costs in any case is apart, as it shrinks with size."""
-    rows, targets, numbers = [], [], {}
-    for verb, measured in (
-        ("submit", submit["nightshift"]),
-        ("collect", collect["nightshift_open"]),
-    ):
-        sizes = sorted(measured)
-        seconds = {size: measured[size]["seconds"] for size in sizes}
-        each = {size: seconds[size] / size for size in sizes}
-        steps = [
-            (seconds[larger] - seconds[smaller]) / (larger - smaller)
-            for smaller, larger in pairwise(sizes)
-        ]
-        growth = steps[-1] / steps[0]
-        numbers[verb] = {"seconds_per_ticket": each, "per_further_ticket": steps}
-        rows.append([verb, *(f"{each[size] * 1e6:,.0f}" for size in sizes)])
-        rows.append(["  each further ticket", "", *(f"{step * 1e6:,.0f}" for step in steps)])
-        targets.append(
-            Target(
-                f"{verb}: time per ticket, {sizes[0]:,} to {sizes[-1]:,}",
-                "constant within 20 %",
-                f"{growth - 1:+.0%} per further ticket; "
-                f"{each[sizes[-1]] / each[sizes[0]] - 1:+.0%} on average",
-                growth <= 1.2 and each[sizes[-1]] <= 1.2 * each[sizes[0]],
-            )
-        )
-    notes = ["Constant costs of a call weigh most on few tickets; collect with an open pace."]
-    columns = ["us per ticket", *(f"{size:,}" for size in sorted(submit["nightshift"]))]
-    return Subject("Growth", columns, rows, notes, targets, {"growth": numbers})
