@@ -115,7 +115,7 @@ def test_of_many_who_see_it_free_at_once_exactly_one_takes_it(
 
     def status_of(execution: str) -> str | None:
         if execution == FIRST:
-            together.wait(5)  # all have read the old holder before any of them writes
+            together.wait(60)  # all have read the old holder before any of them writes
         return executions.status_of(execution)
 
     racing = AtomicLockItem(lock.dynamodb, lock.name, status_of)

@@ -92,7 +92,7 @@ def test_one_call_makes_at_most_one_batch(scene: Scene) -> None:
 
 def test_the_intent_is_in_the_table_before_the_post(scene: Scene) -> None:
     scene.put("A", "B")
-    scene.claude.control.add_faults({"on": "create", "do": {"delay": 1}})
+    scene.claude.control.add_faults({"on": "create", "do": {"delay": 3}})
     night = scene.start()
 
     call = threading.Thread(target=scene.submit, args=[night])

@@ -54,7 +54,7 @@ class Night:
     client: Any
     arn: str
 
-    def wait(self, seconds: float = 60) -> "Night":
+    def wait(self, seconds: float = 180) -> "Night":
         wait_until(lambda: self.status != "RUNNING", seconds)
         return self
 
@@ -331,7 +331,7 @@ class Stack:
         ]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -23,6 +23,7 @@ from tests.local_cloud.stack import build, deploy
 FUNCTION = dedent("""
     import os, signal, sys, time
     from importlib.util import find_spec
+    from pathlib import Path
     import boto3
 
     class ClaudeRejected(Exception):
@@ -38,6 +39,10 @@ FUNCTION = dedent("""
                 sys.exit(1)
             case "sleep":
                 time.sleep(event["seconds"])
+            case "meet":
+                (Path(event["place"]) / str(os.getpid())).touch()
+                while len(os.listdir(event["place"])) < event["of"]:
+                    time.sleep(0.01)
             case "look":
                 import shipped
                 seen = {name for name in ("boto3", "pytest", "ministack") if find_spec(name)}
@@ -90,12 +95,13 @@ def function(cloud: LocalCloud) -> str:
         ({"do": "raise"}, "ClaudeRejected"),
         ({"do": "die"}, "Runtime.ExitError"),
         ({"do": "exit"}, "Runtime.ExitError"),
-        ({"do": "sleep", "seconds": 30}, "Sandbox.Timedout"),
+        ({"do": "sleep", "seconds": 60}, "Sandbox.Timedout"),
     ],
 )
 def test_a_failed_function_reaches_the_workflow_by_its_name_on_aws(
-    cloud: LocalCloud, function: str, order: dict[str, Any], error: str
+    cloud: LocalCloud, order: dict[str, Any], error: str
 ) -> None:
+    function = create_function(cloud, timeout=3)
     catch = {"ErrorEquals": [error], "Next": "Caught", "Output": "{% $states.errorOutput %}"}
     call = lambda_task(function, order, Catch=[catch])
 
@@ -170,8 +176,8 @@ def test_workers_share_one_unpacked_layer(cloud: LocalCloud) -> None:
     assert len(layers) == 1
 
 
-def test_functions_run_side_by_side(cloud: LocalCloud, function: str) -> None:
-    orders = [{"do": "sleep", "seconds": 0.5}] * 4
+def test_functions_run_side_by_side(cloud: LocalCloud, function: str, tmp_path: Path) -> None:
+    orders = [{"do": "meet", "place": str(tmp_path), "of": 4}] * 4
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda order: invoke(cloud, function, order), orders))
@@ -210,7 +216,7 @@ def test_nothing_outlives_the_process_that_started_the_cloud(
         import pathlib, threading
         from tests.stack.test_local_cloud import create_function, invoke, local_cloud
         with local_cloud(pathlib.Path({str(tmp_path)!r})) as cloud:
-            name = create_function(cloud, timeout=60)
+            name = create_function(cloud)
             print(cloud.endpoint, invoke(cloud, name, {{"do": "say"}})["pid"], flush=True)
             invoke(cloud, name, {{"do": "sleep", "seconds": 50}})
     """)
@@ -226,7 +232,7 @@ def test_nothing_outlives_the_process_that_started_the_cloud(
     assert is_running(int(worker))
 
     owner.send_signal(end)
-    owner.wait(10)
+    owner.wait(60)
 
     port = int(endpoint.rpartition(":")[2])
     wait_until(lambda: not is_running(int(worker)) and not is_listening(port))
@@ -280,7 +286,7 @@ def allow(cloud: LocalCloud, role: str, action: str, resource: str) -> None:
     )
 
 
-def create_function(cloud: LocalCloud, timeout: int = 2) -> str:
+def create_function(cloud: LocalCloud, timeout: int = 60) -> str:
     """A function with a layer and a role of its own name."""
     name = f"f{time.monotonic_ns()}"
     role = cloud.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
@@ -371,7 +377,7 @@ def is_listening(port: int, host: str = "127.0.0.1") -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def wait_until(condition: Any, seconds: float = 20) -> None:
+def wait_until(condition: Any, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

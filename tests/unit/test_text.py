@@ -210,10 +210,10 @@ def test_a_reference_to_no_character_harms_nothing(digits: str) -> None:
 )
 def test_time_stays_linear_in_the_largest_item(before: str, pattern: str) -> None:
     hostile = before + pattern * (400_000 // len(pattern))
-    began = time.perf_counter()
+    began = time.process_time()
 
     text = plain(hostile)
     cut(text, 500)
     is_blank(text)
 
-    assert time.perf_counter() - began < 2  # seconds; it takes some hundredths
+    assert time.process_time() - began < 5  # it takes some hundredths, and minutes if quadratic
