@@ -1,6 +1,7 @@
 """A fixed sample of the crash proof; `make crash-proof` plays all of it."""
 
 from collections.abc import Iterator
+from itertools import takewhile
 from unittest import mock
 
 import pytest
@@ -17,7 +18,7 @@ from tests.crash_proof.nights import (
     sampled,
     singles,
 )
-from tests.crash_proof.world import Noted, Workshop, workshop
+from tests.crash_proof.world import SMALL, Noted, Workshop, workshop
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,20 @@ def test_starting_again_and_again_does_not_hurry_a_create_in_doubt(
     played = play(Case(IMPATIENT, (old_one_lives_on,)), ours)
 
     assert played.problems == ()
+
+
+def test_a_table_throttled_until_the_time_is_over_leaves_the_rest_to_the_next_call() -> None:
+    # Both groups of a batch are under way before the first is written, so that the time runs out
+    # when nothing is left to read.
+    at_once = {"_THREADS": 1, "_UNDER_WAY": 3, "KEYS_PER_READ": 2}
+    with workshop(SMALL | {"nightshift.collect": at_once}) as hasty:
+        calls = play(clean(PLAIN), hasty).calls
+        last = max(c.number for c in calls if c.operation == "BatchExecuteStatement")
+        played = play(Case(PLAIN, (Fault(last, "aws some done, time over"),)), hasty)
+
+    called_again = takewhile(lambda call: call.function == "collect", played.calls[last:])
+    assert played.problems == ()
+    assert "results" in [call.operation for call in called_again]
 
 
 def test_giving_up_a_create_too_early_is_found(calls: tuple[Noted, ...], ours: Workshop) -> None:

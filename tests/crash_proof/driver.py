@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from nightshift.collect import collect
+from nightshift.deployment import Deployment
 from nightshift.events import CollectCall, StatusCall, SubmitCall
 from nightshift.status import status
 from nightshift.submit import submit
@@ -25,10 +26,12 @@ RETRIERS = {
     "collect": _MAP["Collect batch"]["Retry"],
 }
 SET_ASIDE = _MAP["Set the batch aside"]["Arguments"]["UpdateExpression"]
-CALLS: dict[str, Callable[..., dict[str, Any]]] = {
+CALLS: dict[str, Callable[[Any, Deployment, World], dict[str, Any]]] = {
     "submit": lambda event, stack, _: submit(SubmitCall.parse(event), stack, lambda: 600.0),
     "status": lambda event, stack, _: status(StatusCall.parse(event), stack),
-    "collect": lambda event, stack, left: collect(CollectCall.parse(event), stack, lambda: left),
+    "collect": lambda event, stack, world: collect(
+        CollectCall.parse(event), stack, lambda: world.collect_seconds
+    ),
 }
 MOST_STEPS = 400
 
@@ -139,8 +142,7 @@ class Execution:
 
     def _work(self, process: Process) -> Any:
         with self.world.deployment(process) as stack:
-            event, seconds = self.pending.event, self.world.collect_seconds
-            return CALLS[process.function](event, stack, seconds)
+            return CALLS[process.function](self.pending.event, stack, self.world)
 
     # The states.
 

@@ -75,6 +75,12 @@ def refuse(world: "World", process: Process, wire: Wire, how: str, always: bool 
     return wire.fail(how)
 
 
+def hurry(world: "World", process: Process, wire: Wire) -> Any:
+    """Half of it is throttled, and from now on no collect has time for more than one try."""
+    world.collect_seconds = 50.0
+    return wire.fail("some done")
+
+
 def come_late(world: "World", process: Process, wire: Wire, seconds: float) -> Any:
     """The caller gives up; the provider does it later all the same."""
     wire.keep()
@@ -144,6 +150,7 @@ MODES: dict[str, Mode] = {
     "aws throttled": Mode(partial(refuse, how="throttled"), _aws),
     "aws throttled each time": Mode(partial(refuse, how="throttled", always=True), _aws),
     "aws some done": Mode(partial(refuse, how="some done"), _only(*BATCH_CALLS)),
+    "aws some done, time over": Mode(hurry, _only("BatchExecuteStatement")),
     "aws one in doubt": Mode(partial(refuse, how="one in doubt"), _only("BatchExecuteStatement")),
     "aws conflict": Mode(partial(refuse, how="conflict"), _only("TransactWriteItems")),
     "aws fails": Mode(partial(refuse, how="lost"), _only("GetSecretValue", "DescribeExecution")),

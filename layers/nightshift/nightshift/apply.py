@@ -1,7 +1,7 @@
 """A hundred results into the ticket table: read, decide, write, and decide again what changed."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nightshift.decision import ACCOUNT_ERRORS, INVALID_REQUEST, Decision, Rules, decide
@@ -11,7 +11,7 @@ from nightshift.money import NOTHING, Price
 from nightshift.quotable import quotable
 from nightshift.records import Tally
 from nightshift.results import Line
-from nightshift.tickets import TicketTable, no_room
+from nightshift.tickets import Change, TicketTable, no_room
 
 # A ticket that changes each time between read and write has somebody else at work on it.
 _TRIES = 10
@@ -19,11 +19,13 @@ _TRIES = 10
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Which requests are in the table now, as what, and why the provider rejected any."""
+    """Which requests are in the table now, as what, why the provider rejected any; how many are
+    not there because the time ran out while the table was throttled."""
 
     ordinals: tuple[int, ...]
     tally: Tally
     rejection: str = ""
+    left: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Applier:
     run_id: str
     rules: Rules
     price: Price
+    out_of_time: Callable[[], bool]
 
     def apply(self, lines: Sequence[Line]) -> Applied:
         """Bring at most 100 results into the table, each exactly once.
@@ -42,25 +45,38 @@ class Applier:
         Raises:
             TableRefused: a ticket could not be written.
         """
-        ids = self._ticket_ids(lines)
-        decided: dict[str, Decision] = {}
-        todo = dict(zip(ids, lines, strict=True))
-        for _ in range(_TRIES):
-            found = self.tickets.read(list(todo))
-            now = {i: decide(line, found.get(i), self.rules) for i, line in todo.items()}
-            decided |= now
-            changes = [decision.change for decision in now.values() if decision.change]
-            refused = self.tickets.write(changes)
-            full = [no_room(change.ticket) for change in refused.too_large]
-            decided |= {c.ticket.ticket_id: Decision("failed", c, label="no_room") for c in full}
-            still = self.tickets.write(full)
-            if still.too_large:
-                raise TableRefused(f"DynamoDB takes no change to {len(still.too_large)} tickets.")
-            again = [*refused.changed, *still.changed]
-            todo = {change.ticket.ticket_id: todo[change.ticket.ticket_id] for change in again}
-            if not todo:
-                return self._sum_up(ids, lines, decided)
-        raise TableRefused(f"{len(todo)} tickets keep changing while they are written.")
+        todo = dict(zip(self._ticket_ids(lines), lines, strict=True))
+        decided: list[tuple[Line, Decision]] = []
+        tries = 0
+        while todo:
+            now = self._decide(todo)
+            changed, throttled = self._write(now)
+            again = {change.ticket.ticket_id for change in (*changed, *throttled)}
+            decided += [(todo[i], decision) for i, decision in now.items() if i not in again]
+            todo = {i: line for i, line in todo.items() if i in again}
+            tries += bool(changed)
+            if tries == _TRIES:
+                raise TableRefused(f"{len(changed)} tickets keep changing while they are written.")
+            if throttled and self.out_of_time():
+                break
+        return self._sum_up(decided, left=len(todo))
+
+    def _decide(self, todo: Mapping[str, Line]) -> dict[str, Decision]:
+        found = self.tickets.read(list(todo))
+        return {i: decide(line, found.get(i), self.rules) for i, line in todo.items()}
+
+    def _write(self, decided: dict[str, Decision]) -> tuple[list[Change], list[Change]]:
+        """Change the tickets; returns what is to be decided again: the changed, the throttled.
+
+        A ticket without room is given up instead, as `decided` says then.
+        """
+        refused = self.tickets.write([d.change for d in decided.values() if d.change])
+        full = [no_room(change.ticket) for change in refused.too_large]
+        decided |= {c.ticket.ticket_id: Decision("failed", c, label="no_room") for c in full}
+        still = self.tickets.write(full)
+        if still.too_large:
+            raise TableRefused(f"DynamoDB takes no change to {len(still.too_large)} tickets.")
+        return [*refused.changed, *still.changed], [*refused.throttled, *still.throttled]
 
     def _ticket_ids(self, lines: Sequence[Line]) -> list[str]:
         """The lines' ticket ids; those too long to travel are in the run table by their hash."""
@@ -68,15 +84,12 @@ class Applier:
         long_ids = self.ledger.recall_ids(self.run_id, names)
         return [line.custom_id.ticket_id or long_ids[line.custom_id.name] for line in lines]
 
-    def _sum_up(
-        self, ids: Sequence[str], lines: Sequence[Line], decided: dict[str, Decision]
-    ) -> Applied:
+    def _sum_up(self, decided: Sequence[tuple[Line, Decision]], left: int) -> Applied:
         counts: dict[str, int] = {}
         labels: dict[str, Counter[str]] = defaultdict(Counter)
         usage = long_usage = NOTHING
         rejection = ""
-        for ticket_id, line in zip(ids, lines, strict=True):
-            decision = decided[ticket_id]
+        for line, decision in decided:
             rejected = line.error in ACCOUNT_ERRORS or (
                 line.error == INVALID_REQUEST and self.rules.all_invalid
             )
@@ -93,7 +106,7 @@ class Applier:
             usage += line.usage
             if self.price.is_long(line.usage):
                 long_usage += line.usage
-        ordinals = tuple(line.custom_id.ordinal for line in lines)
+        ordinals = tuple(line.custom_id.ordinal for line, _ in decided)
         tally = Tally(
             **counts,
             usage=usage,
@@ -101,4 +114,4 @@ class Applier:
             categories=labels["classified"],
             failures=labels["failed"],
         )
-        return Applied(ordinals, tally, rejection)
+        return Applied(ordinals, tally, rejection, left)

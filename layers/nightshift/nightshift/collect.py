@@ -82,6 +82,7 @@ class _Collection:
     price: Price = field(init=False)
     seen: Bitmap = field(init=False)
     disputed: bool = False
+    cut_short: bool = False
 
     def __post_init__(self) -> None:
         self.price = self.stack.prices.of(self.batch.model)
@@ -99,8 +100,8 @@ class _Collection:
         if not self._is_ours():
             self.stack.ledger.disown(self.batch)
             return False
-        finished = self._read(self._rules(provider))
-        if not finished:
+        self._read(self._rules(provider))
+        if self.cut_short:
             return True
         if self.seen.full and self._kinds_agree(provider) and not self.disputed:
             self._close(provider)
@@ -170,13 +171,11 @@ class _Collection:
             return False
         return all(line.error == INVALID_REQUEST for line in self._lines())
 
-    def _read(self, rules: Rules) -> bool:
-        """Stream the results into the table; False if the time ran out first."""
-        applier = Applier(
-            self.stack.tickets, self.stack.ledger, self.batch.run_id, rules, self.price
-        )
+    def _read(self, rules: Rules) -> None:
+        """Stream the results into the table, as far as the time goes."""
+        stack, run_id = self.stack, self.batch.run_id
+        applier = Applier(stack.tickets, stack.ledger, run_id, rules, self.price, self._out_of_time)
         under_way: set[Future[Applied]] = set()
-        finished = True
         saved_at = monotonic()
         with ThreadPoolExecutor(_THREADS) as pool:
             for lines in batched(self._new_lines(), KEYS_PER_READ, strict=False):
@@ -186,13 +185,15 @@ class _Collection:
                 if monotonic() - saved_at > _SECONDS_PER_CHECKPOINT:
                     self._checkpoint()
                     saved_at = monotonic()
-                if self.time_left() < _TIME_TO_SAVE:
-                    finished = False
+                if self._out_of_time():
+                    self.cut_short = True
                     break
             while under_way:
                 under_way = self._account_first(under_way)
         self._checkpoint()
-        return finished
+
+    def _out_of_time(self) -> bool:
+        return self.time_left() < _TIME_TO_SAVE
 
     def _account_first(self, under_way: set[Future[Applied]]) -> set[Future[Applied]]:
         """Wait until some group is in the table; returns those that still are not."""
@@ -203,6 +204,7 @@ class _Collection:
 
     def _account(self, applied: Applied) -> None:
         self.seen.add(applied.ordinals)
+        self.cut_short |= applied.left > 0
         self.batch = replace(
             self.batch,
             tally=self.batch.tally + applied.tally,

@@ -79,10 +79,12 @@ def no_room(ticket: Ticket) -> Change:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Changes that were not made: the ticket is another one now, or has no room left for them."""
+    """Changes that were not made: the ticket is another one now, has no room left for them, or
+    the table takes no more writes at this moment."""
 
     changed: list[Change] = field(default_factory=list)
     too_large: list[Change] = field(default_factory=list)
+    throttled: list[Change] = field(default_factory=list)
 
 
 # The attributes that decide: a ticket that differs in one of them is not the one we read.
@@ -159,18 +161,18 @@ class TicketTable:
     def write(self, changes: Sequence[Change]) -> Refused:
         """Apply changes, each only if its ticket is unchanged; returns those that were not made.
 
+        What is throttled may be tried again at once: the pace has learned to wait.
+
         Raises:
             TableRefused: DynamoDB refuses a statement for a reason that waiting does not cure.
         """
         refused = Refused()
-        todo = list(changes)
-        while todo:
-            group, todo = todo[:STATEMENTS_PER_WRITE], todo[STATEMENTS_PER_WRITE:]
+        for group in batched(changes, STATEMENTS_PER_WRITE, strict=False):
             self.pace.take(len(group))
             answer = self.dynamodb.batch_execute_statement(
                 Statements=[self._statement(change) for change in group]  # type: ignore[misc]
             )
-            throttled = False
+            before = len(refused.throttled)
             for change, response in zip(group, answer["Responses"], strict=True):
                 code = response.get("Error", {}).get("Code")
                 if code is None:
@@ -180,11 +182,10 @@ class TicketTable:
                 elif code == _INVALID:
                     refused.too_large.append(change)
                 elif code in _THROTTLED:
-                    throttled = True
-                    todo.append(change)
+                    refused.throttled.append(change)
                 else:
                     raise TableRefused(f"DynamoDB refused a write to {self.name}: {code}.")
-            self.pace.learn(throttled)
+            self.pace.learn(throttled=len(refused.throttled) > before)
         return refused
 
     def count_pending(self) -> int:

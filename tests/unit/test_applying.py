@@ -1,0 +1,140 @@
+"""Results into the table by the hundred: what is throttled, and what that costs."""
+
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from nightshift import results
+from nightshift.apply import Applied, Applier
+from nightshift.decision import Rules
+from nightshift.errors import TableRefused
+from nightshift.ledger import Ledger
+from nightshift.money import Price
+from nightshift.pace import Pace
+from nightshift.task import task
+from nightshift.tickets import TicketTable
+from tests.unit.examples import Item, item, name_of, raw, read, succeeded
+
+IDS = [f"T-{number}" for number in range(60)]
+PRICE = Price(input=Decimal(1), output=Decimal(5))
+
+
+class Table:
+    """A ticket table whose answer to each statement is scripted, ticket by ticket."""
+
+    def __init__(self) -> None:
+        self.errors: dict[str, list[str]] = {}
+        self.written: Counter[str] = Counter()
+        self.groups: list[int] = []
+
+    def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
+        [(table, wanted)] = RequestItems.items()
+        ids = [key["ticket_id"]["S"] for key in wanted["Keys"]]
+        return {"Responses": {table: [stored(ticket_id) for ticket_id in ids]}}
+
+    def batch_execute_statement(self, Statements: list[Any]) -> Any:  # noqa: N803
+        self.groups.append(len(Statements))
+        return {"Responses": [self._answer(each["Parameters"]) for each in Statements]}
+
+    def _answer(self, parameters: list[dict[str, str]]) -> dict[str, Any]:
+        [ticket_id] = [value["S"] for value in parameters if value.get("S") in IDS]
+        if scripted := self.errors.get(ticket_id):
+            return {"Error": {"Code": scripted.pop(0)}}
+        self.written[ticket_id] += 1
+        return {}
+
+
+class Unpaced(Pace):
+    """A pace that waits for nobody, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.learned: list[bool] = []
+
+    def take(self, writes: int) -> None:
+        """At once."""
+
+    def learn(self, throttled: bool) -> None:
+        self.learned.append(throttled)
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+@pytest.fixture
+def pace() -> Unpaced:
+    return Unpaced()
+
+
+def stored(ticket_id: str) -> Item:
+    return item(ticket_id=ticket_id)
+
+
+def apply(table: Table, pace: Pace, out_of_time: Callable[[], bool] = lambda: False) -> Applied:
+    """Apply an answer to each of the tickets."""
+    asked = [name_of(read(stored(ticket_id)), n) for n, ticket_id in enumerate(IDS)]
+    lines = [results.read(raw(str(name), succeeded())) for name in asked]
+    tickets = TicketTable(cast(Any, table), "tickets", pace)
+    rules = Rules(task(), "msgbatch_1", 3, "2026-11-22T02:00:00+00:00")
+    ledger = Ledger(cast(Any, table), "runs")
+    applier = Applier(tickets, ledger, "2026-11-22", rules, PRICE, out_of_time)
+    return applier.apply([line for line in lines if line])
+
+
+def test_results_are_written_in_groups_of_25(table: Table, pace: Unpaced) -> None:
+    applied = apply(table, pace)
+
+    assert table.groups == [25, 25, 10]
+    assert pace.learned == [False, False, False]
+    assert (applied.ordinals, applied.tally.classified, applied.left) == (tuple(range(60)), 60, 0)
+
+
+def test_what_is_throttled_is_tried_again_until_it_is_written(table: Table, pace: Unpaced) -> None:
+    table.errors = {"T-3": ["ThrottlingError"] * 20, "T-30": ["ProvisionedThroughputExceeded"]}
+
+    applied = apply(table, pace)
+
+    assert table.groups == [25, 25, 10, 2, *[1] * 19]
+    assert pace.learned == [True, True, False, *[True] * 19, False]
+    assert table.written == Counter(IDS)
+    assert sorted(applied.ordinals) == list(range(60))
+    assert (applied.tally.classified, applied.tally.usage.output_tokens) == (60, 60 * 5)
+
+
+def test_what_is_throttled_when_the_time_is_over_is_left(table: Table, pace: Unpaced) -> None:
+    table.errors = {"T-3": ["ThrottlingError"] * 9, "T-30": ["ThrottlingError"] * 9}
+    hours = iter([False, True])
+
+    applied = apply(table, pace, lambda: next(hours))
+
+    assert sum(table.groups) == 60 + 2
+    assert applied.left == 2
+    assert set(applied.ordinals) == set(range(60)) - {3, 30}
+    assert (applied.tally.classified, applied.tally.usage.output_tokens) == (58, 58 * 5)
+
+
+def test_without_a_throttle_nobody_asks_for_the_time(table: Table, pace: Unpaced) -> None:
+    table.errors = {"T-3": ["ConditionalCheckFailed"]}
+
+    applied = apply(table, pace, lambda: pytest.fail("asked"))
+
+    assert (applied.tally.classified, applied.left) == (60, 0)
+
+
+def test_a_ticket_that_keeps_changing_is_somebody_elses(table: Table, pace: Unpaced) -> None:
+    table.errors = {"T-3": ["ConditionalCheckFailed"] * 10}
+
+    with pytest.raises(TableRefused, match="1 tickets keep changing"):
+        apply(table, pace)
+
+
+def test_any_other_refusal_stops_it_by_its_code(table: Table, pace: Unpaced) -> None:
+    table.errors = {"T-3": ["AccessDenied"]}
+
+    with pytest.raises(TableRefused, match="AccessDenied"):
+        apply(table, pace)
