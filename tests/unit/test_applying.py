@@ -27,13 +27,15 @@ class Table:
 
     def __init__(self) -> None:
         self.errors: dict[str, list[str]] = {}
+        self.edits: dict[str, Item] = {}
+        self.items = {ticket_id: stored(ticket_id) for ticket_id in IDS}
         self.written: Counter[str] = Counter()
         self.groups: list[int] = []
 
     def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
         [(table, wanted)] = RequestItems.items()
         ids = [key["ticket_id"]["S"] for key in wanted["Keys"]]
-        return {"Responses": {table: [stored(ticket_id) for ticket_id in ids]}}
+        return {"Responses": {table: [self.items[ticket_id] for ticket_id in ids]}}
 
     def batch_execute_statement(self, Statements: list[Any]) -> Any:  # noqa: N803
         self.groups.append(len(Statements))
@@ -41,6 +43,9 @@ class Table:
 
     def _answer(self, parameters: list[dict[str, str]]) -> dict[str, Any]:
         [ticket_id] = [value["S"] for value in parameters if value.get("S") in IDS]
+        if ticket_id in self.edits:
+            self.items[ticket_id] = self.edits.pop(ticket_id)
+            return {"Error": {"Code": "ConditionalCheckFailed"}}
         if scripted := self.errors.get(ticket_id):
             return {"Error": {"Code": scripted.pop(0)}}
         self.written[ticket_id] += 1
@@ -52,13 +57,15 @@ class Unpaced(Pace):
 
     def __init__(self) -> None:
         super().__init__()
-        self.learned: list[bool] = []
+        self.taken: list[int] = []
+        self.slowed: list[int] = []
 
-    def take(self, writes: int) -> None:
-        """At once."""
+    def take(self, writes: int) -> int:
+        self.taken.append(writes)
+        return len(self.taken)
 
-    def learn(self, throttled: bool) -> None:
-        self.learned.append(throttled)
+    def slow_down(self, halvings: int) -> None:
+        self.slowed.append(halvings)
 
 
 @pytest.fixture
@@ -90,7 +97,7 @@ def test_results_are_written_in_groups_of_25(table: Table, pace: Unpaced) -> Non
     applied = apply(table, pace)
 
     assert table.groups == [25, 25, 10]
-    assert pace.learned == [False, False, False]
+    assert (pace.taken, pace.slowed) == ([25, 25, 10], [])
     assert (applied.ordinals, applied.tally.classified, applied.left) == (tuple(range(60)), 60, 0)
 
 
@@ -100,7 +107,7 @@ def test_what_is_throttled_is_tried_again_until_it_is_written(table: Table, pace
     applied = apply(table, pace)
 
     assert table.groups == [25, 25, 10, 2, *[1] * 19]
-    assert pace.learned == [True, True, False, *[True] * 19, False]
+    assert pace.slowed == [1, 2, *range(4, 23)]
     assert table.written == Counter(IDS)
     assert sorted(applied.ordinals) == list(range(60))
     assert (applied.tally.classified, applied.tally.usage.output_tokens) == (60, 60 * 5)
@@ -124,6 +131,19 @@ def test_without_a_throttle_nobody_asks_for_the_time(table: Table, pace: Unpaced
     applied = apply(table, pace, lambda: pytest.fail("asked"))
 
     assert (applied.tally.classified, applied.left) == (60, 0)
+
+
+def test_a_ticket_that_was_edited_meanwhile_is_read_and_decided_again(
+    table: Table, pace: Unpaced
+) -> None:
+    table.edits["T-3"] = item(ticket_id="T-3", body="Never mind, I found it.")
+    table.edits["T-4"] = item(ticket_id="T-4", classification_attempts=1)
+
+    applied = apply(table, pace)
+
+    assert sorted(applied.ordinals) == list(range(60))
+    assert (applied.tally.classified, applied.tally.superseded) == (59, 1)
+    assert table.written == Counter(set(IDS) - {"T-3"})
 
 
 def test_a_ticket_that_keeps_changing_is_somebody_elses(table: Table, pace: Unpaced) -> None:

@@ -8,8 +8,9 @@ from time import monotonic, sleep
 # DynamoDB takes about 1,000 writes a second on one index key, and all our writes touch the
 # key `pending`; the helpdesk writes there too (docs.aws.amazon.com, partition limits, 2026-11).
 START, SLOWEST, FASTEST = 500.0, 25.0, 20_000.0
-# Fast until the first throttle shows where the limit is, then carefully along it.
-_FIRST_GROWTH, _GROWTH = 1.1, 1.02
+# Until the first throttle shows where the limit is, the rate doubles in a third of a second; then
+# it grows by so many writes a second in each second.
+_FIRST_GROWTH, _GROWTH = 2.0, 50.0
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
@@ -18,30 +19,38 @@ class Pace:
     """Writes a second, shared by the threads of one function; others at work have their own."""
 
     rate: float = START
-    growth: float = _FIRST_GROWTH
-    _binds: bool = False
+    halvings: int = 0
     _next: float = 0.0
     _lock: Lock = field(default_factory=Lock)
 
-    def take(self, writes: int) -> None:
-        """Wait until so many writes are due."""
+    def take(self, writes: int) -> int:
+        """Wait until so many writes are due; returns how often the pace had been halved by then.
+
+        A pace that nobody keeps up with does not grow: what is halved must be what was written.
+        """
         with self._lock:
-            now = monotonic()
+            now, halvings = monotonic(), self.halvings
             due = max(self._next, now)
+            if due > now:
+                self.rate = min(FASTEST, self.rate + self._growth(writes))
             self._next = due + writes / self.rate
-            self._binds = due > now
         if due > now:
             sleep(due - now)
+        return halvings
 
-    def learn(self, throttled: bool) -> None:
-        """Adapt to what the last call met. A pace that nobody keeps up with stays as it is: what
-        is halved must be what was written."""
+    def slow_down(self, halvings: int) -> None:
+        """Something taken after so many halvings was throttled.
+
+        What was under way when the pace was last halved says nothing about the pace since.
+        """
         with self._lock:
-            if throttled:
-                self.growth = _GROWTH
-                self.rate = max(SLOWEST, self.rate * 0.5)
-            elif self._binds:
-                self.rate = min(FASTEST, self.rate * self.growth)
+            if halvings == self.halvings:
+                self.halvings += 1
+                self.rate = max(SLOWEST, self.rate / 2)
+
+    def _growth(self, writes: int) -> float:
+        """In the time that so many writes take."""
+        return writes * _GROWTH / self.rate if self.halvings else writes * _FIRST_GROWTH
 
 
 def pause(in_vain: int) -> None:

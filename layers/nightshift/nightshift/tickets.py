@@ -168,7 +168,7 @@ class TicketTable:
         """
         refused = Refused()
         for group in batched(changes, STATEMENTS_PER_WRITE, strict=False):
-            self.pace.take(len(group))
+            halvings = self.pace.take(len(group))
             answer = self.dynamodb.batch_execute_statement(
                 Statements=[self._statement(change) for change in group]  # type: ignore[misc]
             )
@@ -185,7 +185,8 @@ class TicketTable:
                     refused.throttled.append(change)
                 else:
                     raise TableRefused(f"DynamoDB refused a write to {self.name}: {code}.")
-            self.pace.learn(throttled=len(refused.throttled) > before)
+            if len(refused.throttled) > before:
+                self.pace.slow_down(halvings)
         return refused
 
     def count_pending(self) -> int:
