@@ -303,6 +303,7 @@ def test_an_error_of_one_batch_does_not_stop_the_others(states: Any) -> None:
 
     assert catch["ErrorEquals"] == ["States.ALL"]
     assert catch["Next"] == "Set the batch aside"
+    assert states["Set the batch aside"]["Output"] == {}
     assert states["Set the batch aside"]["End"] is True
 
 
