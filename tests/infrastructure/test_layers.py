@@ -89,6 +89,26 @@ def test_a_function_starts_from_its_layers_and_the_aws_sdk_alone(
     assert found["files"]["boto3"].startswith(str(aws_sdk))
 
 
+@pytest.mark.parametrize(
+    ("function", "others"),
+    [
+        ("SubmitFunction", {"apply", "bitmap", "collect", "decision"}),
+        ("StatusFunction", {"apply", "chunk", "collect", "message", "send", "submit"}),
+        ("CollectFunction", {"chunk", "estimate", "message", "send", "submit"}),
+    ],
+)
+def test_a_function_imports_nothing_that_only_others_use(
+    built: Path, aws_sdk: Path, function: str, others: set[str]
+) -> None:
+    places = [built / function, *(built / layer / "python" for layer in LAYERS), aws_sdk]
+
+    found = json.loads(python(START, *places, AWS_DEFAULT_REGION="eu-central-1"))["files"]
+
+    package = {path.stem for path in (built / "NightshiftLayer/python/nightshift").glob("*.py")}
+    assert others <= package
+    assert not others & {name.removeprefix("nightshift.") for name in found}
+
+
 def test_a_layer_that_lacks_a_package_would_be_noticed(built: Path, aws_sdk: Path) -> None:
     with pytest.raises(AssertionError, match="ModuleNotFoundError"):
         python(START, built / "SubmitFunction", built / "NightshiftLayer" / "python", aws_sdk)

@@ -1,5 +1,7 @@
 """Reading tickets by the hundred: what DynamoDB leaves unread is asked for again."""
 
+import threading
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -21,6 +23,24 @@ class Reader:
         self.asked.append(len(keys))
         rest = {table: {**wanted, "Keys": keys[now:]}} if keys[now:] else {}
         return {"Responses": {table: keys[:now]}, "UnprocessedKeys": rest}
+
+
+class Together:
+    """BatchGetItem whose first answers come only when so many have been asked for at once."""
+
+    def __init__(self, calls: int) -> None:
+        self.barrier = threading.Barrier(calls)
+        self.calls: list[int] = []
+
+    def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
+        [(table, wanted)] = RequestItems.items()
+        self.calls.append(len(wanted["Keys"]))
+        if self._is_first(wanted["Keys"][0]):
+            self.barrier.wait(60)
+        return {"Responses": {table: wanted["Keys"]}}
+
+    def _is_first(self, key: Any) -> bool:
+        return int(key["ticket_id"]["S"][2:]) < 100 * self.barrier.parties
 
 
 @pytest.fixture
@@ -48,3 +68,22 @@ def test_what_is_throttled_is_asked_for_after_ever_longer_pauses(pauses: list[in
     assert read(reader) == {"a", "b", "c"}
     assert reader.asked == [3, 3, 3, 1, 1]
     assert pauses == [1, 2, 1]
+
+
+def test_reads_overlap_and_only_a_few_are_ahead_of_their_consumer() -> None:
+    dynamodb, taken = Together(3), []
+
+    def ids() -> Iterator[str]:
+        for number in range(10_000):
+            taken.append(number)
+            yield f"T-{number:05}"
+
+    walk = TicketTable(cast(Any, dynamodb), "tickets").walk(ids())
+    found = [next(walk) for _ in range(1_000)]
+
+    assert [ticket_id for ticket_id, _ in found] == [f"T-{number:05}" for number in range(1_000)]
+    assert all(ticket and ticket.ticket_id == ticket_id for ticket_id, ticket in found)
+    assert dynamodb.calls == [100] * len(dynamodb.calls)
+    assert len(dynamodb.calls) <= 10 + 3
+    assert len(taken) <= 1_000 + 3 * 100
+    walk.close()  # type: ignore[attr-defined]

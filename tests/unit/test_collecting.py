@@ -1,0 +1,106 @@
+"""Results are read no faster than they are written: what is in memory does not grow with them."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from threading import Lock
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from nightshift import collect as collect_module
+from nightshift.apply import Applied
+from nightshift.claude import ProviderBatch
+from nightshift.collect import collect
+from nightshift.deployment import Deployment
+from nightshift.events import CollectCall
+from nightshift.records import Batch, Tally
+from nightshift.results import Line
+from nightshift.task import task
+from tests.unit.examples import TOKEN, name_of, raw, succeeded, ticket
+
+REQUESTS = 5_000
+MOMENT = datetime(2026, 11, 22, 2, tzinfo=UTC)
+BATCH = Batch(
+    "2026-11-22", "batch#0001", TOKEN, "open", 1, "night", "claude-haiku-4-5", "T-1", "T-1",
+    REQUESTS, Decimal(1), MOMENT, "msgbatch_1", proved=True,
+)  # fmt: skip
+
+
+class Provider:
+    """An ended batch; `read` counts the lines that were taken from its results."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def retrieve(self, batch_id: str) -> ProviderBatch:
+        return ProviderBatch(
+            batch_id, MOMENT, True, False, REQUESTS, 0, 0, 0, REQUESTS, ended_at=MOMENT
+        )
+
+    def result_lines(self, batch_id: str) -> Iterator[bytes]:
+        asked, result = ticket(), succeeded()
+        for ordinal in range(REQUESTS):
+            self.read += 1
+            yield raw(str(name_of(asked, ordinal)), result)
+
+    def delete(self, batch_id: str) -> None:
+        """It was collected."""
+
+
+class Books:
+    """The ledger's item of that batch."""
+
+    def __init__(self) -> None:
+        self.kept = BATCH
+
+    def batch(self, run_id: str, record: str) -> Batch:
+        return self.kept
+
+    def checkpoint(self, batch: Batch) -> None:
+        self.kept = batch
+
+    def close(self, batch: Batch, execution: str, problem: str | None) -> None:
+        self.kept = replace(batch, state="closed", problem=problem)
+
+    def mark_deleted(self, batch: Batch) -> None:
+        self.kept = replace(batch, deleted=True)
+
+
+class SlowTable:
+    """What brings results into the table, slower than they can be read."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        self.applied = self.most_ahead = 0
+        self._lock = Lock()
+
+    def apply(self, lines: Sequence[Line]) -> Applied:
+        time.sleep(0.005)
+        with self._lock:
+            self.most_ahead = max(self.most_ahead, self.provider.read - self.applied)
+            self.applied += len(lines)
+        tally = Tally(classified=len(lines), succeeded=len(lines))
+        return Applied(tuple(line.custom_id.ordinal for line in lines), tally)
+
+
+def test_results_wait_at_the_provider_while_the_table_is_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider, books = Provider(), Books()
+    table = SlowTable(provider)
+    monkeypatch.setattr(collect_module, "Applier", lambda *_: table)
+    settings: Any = SimpleNamespace(max_attempts=3)
+    edges: list[Any] = [None, books, None, provider]
+    call = CollectCall(execution="night", run_id=BATCH.run_id, record=BATCH.record)
+
+    done = collect(call, Deployment(settings, task(), *edges), lambda: 900.0)
+
+    assert done["next"] == "done"
+    assert (books.kept.state, books.kept.problem) == ("closed", None)
+    assert (books.kept.tally.classified, table.applied) == (REQUESTS, REQUESTS)
+    # Four threads with a group each, one group that waits, and one on its way back.
+    assert table.most_ahead <= 600
