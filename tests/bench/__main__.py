@@ -35,9 +35,10 @@ def main() -> None:
         "targets": [vars(target) for target in targets],
         **numbers,
     }
-    (OUTPUT / "numbers.json").write_text(json.dumps(report, indent=2))
-    written = ["numbers.json"]
-    if "submit" in numbers:
+    whole = not (asked.quick or asked.only)
+    written = ["numbers.json" if whole else "numbers-of-a-part.json"]
+    (OUTPUT / written[0]).write_text(json.dumps(report, indent=2))
+    if whole:
         plot.draw(numbers, OUTPUT / "plot.png")
         written.append("plot.png")
     minutes = (time.monotonic() - began) / 60

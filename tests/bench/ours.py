@@ -69,16 +69,16 @@ def collect(writes_per_second: float | None) -> Clock:
     return clock
 
 
-def decode() -> Clock:
-    """The results of the only batch; `times` is how many of its lines could be read."""
+def decode() -> dict[str, Any]:
+    """The results of the only batch, and how many of its lines could be read."""
     stack = _connected()
-    _look(stack.claude)
     [batch] = stack.claude.newest()
-    return child.best_of_three(
-        lambda: sum(
-            results.read(raw) is not None for raw in stack.claude.result_lines(batch.batch_id)
-        )
-    )
+
+    def read() -> int:
+        lines = map(results.read, stack.claude.result_lines(batch.batch_id))
+        return sum(line is not None for line in lines)
+
+    return child.second_time(read)
 
 
 def night(status_calls: int) -> dict[str, Any]:

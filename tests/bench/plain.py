@@ -127,11 +127,11 @@ def collect(most_writes: int) -> dict[str, Any]:
     }
 
 
-def decode() -> Clock:
+def decode() -> dict[str, Any]:
     """The SDK's own decoder, as `ours.decode`."""
     _, claude, _ = _connected()
     batch_id = _only_batch(claude)
-    return child.best_of_three(lambda: sum(1 for _ in claude.messages.batches.results(batch_id)))
+    return child.second_time(lambda: sum(1 for _ in claude.messages.batches.results(batch_id)))
 
 
 def _connected() -> tuple[Any, Any, Clock]:

@@ -61,7 +61,7 @@ class Stage:
         """Run one job, say `ours.submit`, in a new process, with the calls and units it made."""
         self.tell("forget")
         busy = self.tell("counted")["cpu_seconds"]
-        result = run_child(job, self._environment(), **arguments)
+        result = run_child(job, self._environment(job), **arguments)
         counted = self.tell("counted")
         return result | {
             "calls": counted["calls"],
@@ -87,10 +87,14 @@ class Stage:
                 connection.getresponse().read()
             return (time.perf_counter() - began) / calls
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, job: str) -> dict[str, str]:
+        """The functions' own. The plain way knows nothing of what the template tells malloc."""
+        variables = function_settings()
+        if job.startswith("plain."):
+            variables = {n: v for n, v in variables.items() if not n.startswith("MALLOC_")}
         return (
             LocalCloud(self.dynamodb, OUTPUT).environment()
-            | function_settings()
+            | variables
             | {"ANTHROPIC_BASE_URL": self.claude, "ANTHROPIC_API_KEY": Settings().api_key}
         )
 

@@ -11,7 +11,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.bench import runtime
+from tests.bench import REPOSITORY, runtime
 from tests.bench.stage import function_settings
 from tests.bench.subject import Subject
 
@@ -20,14 +20,18 @@ TIMES = 3
 
 START = """
 import json, sys, time
-sys.path[:] = [*sys.argv[1:], *sys.path]
+*paths, repository = sys.argv[1:]
+sys.path[:] = [*paths, *sys.path]
 began = time.perf_counter()
 import app
 imported = time.perf_counter()
 from nightshift.deployment import deployment
 deployment()
 connected = time.perf_counter()
-json.dump({"import": imported - began, "clients": connected - imported}, sys.stdout)
+sys.path.append(repository)
+from tests.bench.child import peak_mb
+found = {"import": imported - began, "clients": connected - imported, "peak_mb": peak_mb()}
+json.dump(found, sys.stdout)
 """
 
 
@@ -50,16 +54,19 @@ def measure(tell: Callable[[str], None]) -> tuple[list[Subject], dict[str, float
             f"{ways['with']['import']:.2f}",
             f"{ways['without']['import']:.2f}",
             f"{ways['with']['clients']:.2f}",
+            f"{ways['with']['peak_mb']:.0f}",
         ]
         for function, ways in found.items()
     ]
-    columns = ["function", "import, s", "without bytecode, s", "clients, s"]
+    columns = ["function", "import, s", "without bytecode, s", "clients, s", "peak MB"]
     notes = [
         f"A fresh interpreter on a read-only copy of what sam built, median of {TIMES}, files "
         "cached, a whole processor. The AWS SDK has its bytecode either way, as on Lambda.",
     ]
     subject = Subject("Cold start", columns, rows, notes, numbers={"start": found})
-    return [subject], {name: sum(ways["with"].values()) for name, ways in found.items()}
+    return [subject], {
+        name: ways["with"]["import"] + ways["with"]["clients"] for name, ways in found.items()
+    }
 
 
 def _copy(target: Path, *without: str) -> Path:
@@ -77,7 +84,7 @@ def _set_mode(place: Path, mode: int) -> None:
 
 def _start(place: Path, function: str) -> dict[str, float]:
     layers = [place / layer / "python" for layer in runtime.LAYERS]
-    paths = [place / FUNCTIONS[function], *layers, runtime.aws_sdk()]
+    paths = [place / FUNCTIONS[function], *layers, runtime.aws_sdk(), REPOSITORY]
     environment = function_settings() | {
         "AWS_DEFAULT_REGION": "us-east-1",
         "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
@@ -93,4 +100,4 @@ def _start(place: Path, function: str) -> dict[str, float]:
         for _ in range(TIMES)
     ]
     found = [json.loads(run) for run in runs]
-    return {what: median(run[what] for run in found) for what in ("import", "clients")}
+    return {what: median(run[what] for run in found) for what in found[0]}
