@@ -10,14 +10,11 @@ from typing import Any
 
 from tests.bench import REPOSITORY, prices
 from tests.bench.history import HOUR, Walk, walked
+from tests.bench.runtime import FUNCTIONS
 from tests.bench.stage import stage, template, template_defaults
 from tests.bench.subject import Subject, Target
 
-FUNCTIONS = {
-    "submit": ("Submit batches", "SubmitFunction"),
-    "status": ("Check status", "StatusFunction"),
-    "collect": ("Collect batch", "CollectFunction"),
-}
+STATES = {"submit": "Submit batches", "status": "Check status", "collect": "Collect batch"}
 # START, END, REPORT, two lines of our own and the metrics: 2 KB a call, rounded up.
 LOG_GB_PER_CALL = 2e-6
 # docs.aws.amazon.com, DynamoDB partition limits, 2026-11; MaxConcurrency in workflow.asl.yaml.
@@ -63,13 +60,13 @@ def measure(
 
 def _bill(size: int, hours: int, night: Any, walk: Walk, start: dict[str, float]) -> Bill:
     units = night["units"]
-    calls = {name: walk.entered[state] for name, (state, _) in FUNCTIONS.items()}
+    calls = {name: walk.entered[state] for name, state in STATES.items()}
     services = {
-        "Lambda: work": sum(_work(name, night, calls[name]) for name in FUNCTIONS)
+        "Lambda: work": sum(_work(name, night, calls[name]) for name in STATES)
         + _throttled(size, night) * prices.LAMBDA_GB_SECOND,
         "Lambda: cold starts": sum(
             _cold(walk.called[state]) * _gb_seconds(name, start[name], start[name])
-            for name, (state, _) in FUNCTIONS.items()
+            for name, state in STATES.items()
         )
         * prices.LAMBDA_GB_SECOND,
         "DynamoDB: writes": units["write"] * prices.DYNAMODB_WRITE,
@@ -116,7 +113,7 @@ def _throttled(size: int, night: Any) -> float:
 
 def _gb_seconds(name: str, seconds: float, cpu_seconds: float) -> float:
     """With less memory than one processor's share, the same work takes longer."""
-    memory = template()["Resources"][FUNCTIONS[name][1]]["Properties"]["MemorySize"]
+    memory = template()["Resources"][FUNCTIONS[name]]["Properties"]["MemorySize"]
     slower = max(1.0, prices.LAMBDA_MB_PER_CPU / memory)
     return (seconds + cpu_seconds * (slower - 1)) * memory / 1024
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from tests.bench import OUTPUT
+from tests.bench.runtime import FUNCTIONS
 from tests.bench.stage import stage, template
 from tests.bench.subject import Subject, Target
 from tests.bench.volume import ONE_BATCH
@@ -13,7 +14,6 @@ from tests.bench.volume import ONE_BATCH
 TICKETS = 1_000
 # An item has at most 400 KB (docs.aws.amazon.com, DynamoDB quotas, 2026-11).
 BODY = "My invoice is wrong and I was charged twice. " * 8_850
-FUNCTIONS = {"submit": "SubmitFunction", "collect": "CollectFunction"}
 
 
 def measure(tell: Callable[[str], None]) -> list[Subject]:

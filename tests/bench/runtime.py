@@ -15,6 +15,7 @@ from tests.local_cloud.ministack import AWS_SDK
 from tests.local_cloud.stack import build
 
 LAYERS = ("DependenciesLayer", "NightshiftLayer")
+FUNCTIONS = {"submit": "SubmitFunction", "status": "StatusFunction", "collect": "CollectFunction"}
 
 
 @cache

@@ -15,7 +15,6 @@ from tests.bench import REPOSITORY, runtime
 from tests.bench.stage import function_settings
 from tests.bench.subject import Subject
 
-FUNCTIONS = {"submit": "SubmitFunction", "status": "StatusFunction", "collect": "CollectFunction"}
 TIMES = 3
 
 START = """
@@ -43,7 +42,7 @@ def measure(tell: Callable[[str], None]) -> tuple[list[Subject], dict[str, float
             "without": _copy(Path(directory, "without"), "__pycache__"),
         }
         found: dict[str, dict[str, Any]] = {}
-        for function in FUNCTIONS:
+        for function in runtime.FUNCTIONS:
             tell(f"starting {function}")
             found[function] = {way: _start(place, function) for way, place in places.items()}
         for place in places.values():
@@ -70,7 +69,7 @@ def measure(tell: Callable[[str], None]) -> tuple[list[Subject], dict[str, float
 
 
 def _copy(target: Path, *without: str) -> Path:
-    for part in (*runtime.LAYERS, *FUNCTIONS.values()):
+    for part in (*runtime.LAYERS, *runtime.FUNCTIONS.values()):
         ignored = shutil.ignore_patterns(*without)
         shutil.copytree(runtime.built() / part, target / part, ignore=ignored)
     _set_mode(target, 0o500)
@@ -84,7 +83,7 @@ def _set_mode(place: Path, mode: int) -> None:
 
 def _start(place: Path, function: str) -> dict[str, float]:
     layers = [place / layer / "python" for layer in runtime.LAYERS]
-    paths = [place / FUNCTIONS[function], *layers, runtime.aws_sdk(), REPOSITORY]
+    paths = [place / runtime.FUNCTIONS[function], *layers, runtime.aws_sdk(), REPOSITORY]
     environment = function_settings() | {
         "AWS_DEFAULT_REGION": "us-east-1",
         "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
