@@ -4,38 +4,41 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import IO
 
 from nightshift import custom_id
 from nightshift.custom_id import HASH, CustomId
-from nightshift.money import Bound
+from nightshift.money import Bound, in_usd, trillionths_within
 from nightshift.task import Form, Task
 from nightshift.tickets import PENDING, Ticket
 
 # The API takes 256 MB (2026-09-26) and does not say MB or MiB: stay well below both.
 MAX_BYTES = 240_000_000
 _OPENING, _CLOSING = b'{"requests":[', b"]}"
-_BLOCK = 1 << 18
+_WRITTEN_AT_ONCE = 1 << 18
+# Larger ones the template lets malloc map anew each time, which costs more than it saves.
+_READ_AT_ONCE = 120_000
 
 
 class Spool:
     """A request body on disk, gone with its file handle; it can be sent again from its start."""
 
     def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=_BLOCK)
+        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=_WRITTEN_AT_ONCE)
         self.size = self._file.write(_OPENING)
+        self._separator = b""
 
     def add(self, line: bytes) -> None:
-        if self.size > len(_OPENING):
-            self.size += self._file.write(b",")
-        self.size += self._file.write(line)
+        self.size += self._file.write(self._separator + line)
+        self._separator = b","
 
     def finish(self) -> None:
         self.size += self._file.write(_CLOSING)
 
     def __iter__(self) -> Iterator[bytes]:
         self._file.seek(0)
-        while block := self._file.read(_BLOCK):
+        while block := self._file.read(_READ_AT_ONCE):
             yield block
 
     def close(self) -> None:
@@ -51,6 +54,10 @@ class Room:
     out_of_time: Callable[[], bool]
     bytes: int = MAX_BYTES
 
+    @cached_property
+    def trillionths(self) -> int:
+        return trillionths_within(self.usd)
+
 
 @dataclass
 class Chunk:
@@ -61,10 +68,15 @@ class Chunk:
     first: str = ""
     last: str = ""
     requests: int = 0
-    bound: Decimal = Decimal(0)
+    trillionths: int = 0
     long_ids: dict[str, str] = field(default_factory=dict)
     full: str = ""
     """Which limit ended it: "requests", "bytes", "budget" or "time"; empty at the index's end."""
+
+    @property
+    def bound(self) -> Decimal:
+        """The most that all its requests can cost, in USD."""
+        return in_usd(self.trillionths)
 
 
 @dataclass(frozen=True)
@@ -105,14 +117,14 @@ class Builder:
         form, name = custom_id.name_ticket(ticket.ticket_id)
         request_id = CustomId(chunk.token, chunk.requests, custom_id.digest(message), form, name)
         line = self.form.line(str(request_id), message)
-        bound = chunk.bound + self.bound.of(self.form.most_input_tokens(message))
-        if bound > room.usd:
+        bound = chunk.trillionths + self.bound.trillionths(self.form.most_input_tokens(message))
+        if bound > room.trillionths:
             return "budget"
         if chunk.body.size + len(line) + len(_CLOSING) + 1 > room.bytes:
             return "bytes"
         chunk.body.add(line)
         chunk.requests += 1
-        chunk.bound = bound
+        chunk.trillionths = bound
         if form == HASH:
             chunk.long_ids[name] = ticket.ticket_id
         return ""

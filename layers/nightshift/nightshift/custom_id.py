@@ -23,6 +23,8 @@ _NAME_LENGTH = 44
 _PLAIN = re.compile(rf"[A-Za-z0-9_-]{{1,{_NAME_LENGTH}}}")
 _SHAPE = re.compile(rf"[A-Za-z0-9_-]{{19}}[ibh]{_PLAIN.pattern}")
 
+_SIX_BYTES = blake2b(digest_size=6)
+
 AS_IS, BASE64, HASH = "i", "b", "h"
 
 
@@ -55,7 +57,9 @@ def new_token() -> str:
 
 def digest(message: str) -> str:
     """48 bits of the text that was sent, to notice that a ticket was edited meanwhile."""
-    return _encode(blake2b(message.encode(), digest_size=6).digest())
+    hashed = _SIX_BYTES.copy()  # half the price of a new one
+    hashed.update(message.encode())
+    return _encode(hashed.digest())
 
 
 def name_ticket(ticket_id: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ input for an hour, a cache read a tenth of it, where the model's own row says no
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from math import inf
 from typing import Annotated, Any, Self
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PER_MILLION = Decimal(1_000_000)
 BATCH_FACTOR = Decimal("0.5")
+_TRILLIONTHS = 12  # as a power of ten
 _DATE_SUFFIX = re.compile(r"-20\d{6}$")
 
 
@@ -93,19 +94,24 @@ class LongRates(Rates):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The most that one request of a batch can cost, in USD: each input token, and the answer.
+    """The most that one request of a batch can cost: each input token, and the answer.
 
-    A prompt of more than `over` tokens is charged at the rates of long ones.
+    A prompt of more than `over` tokens is charged at the rates of long ones. Rates are in whole
+    trillionths of a dollar: a night adds up one bound for each ticket, exactly and in no time.
     """
 
     over: float
-    short_token: Decimal
-    short_answer: Decimal
-    long_token: Decimal
-    long_answer: Decimal
+    short_token: int
+    short_answer: int
+    long_token: int
+    long_answer: int
 
     def of(self, input_tokens: int) -> Decimal:
-        """For a request of at most so many input tokens."""
+        """USD for a request of at most so many input tokens."""
+        return in_usd(self.trillionths(input_tokens))
+
+    def trillionths(self, input_tokens: int) -> int:
+        """The same in trillionths of a dollar."""
         if input_tokens > self.over:
             return input_tokens * self.long_token + self.long_answer
         return input_tokens * self.short_token + self.short_answer
@@ -157,11 +163,24 @@ class Price(Rates):
         long, over = (self.long, self.long.over) if self.long else (self, inf)
         return Bound(
             over,
-            short_token=self.usd(token) * BATCH_FACTOR,
-            short_answer=self.usd(answer) * BATCH_FACTOR,
-            long_token=long.usd(token) * BATCH_FACTOR,
-            long_answer=long.usd(answer) * BATCH_FACTOR,
+            short_token=_trillionths_at_least(self.usd(token) * BATCH_FACTOR),
+            short_answer=_trillionths_at_least(self.usd(answer) * BATCH_FACTOR),
+            long_token=_trillionths_at_least(long.usd(token) * BATCH_FACTOR),
+            long_answer=_trillionths_at_least(long.usd(answer) * BATCH_FACTOR),
         )
+
+
+def in_usd(trillionths: int) -> Decimal:
+    return Decimal(trillionths).scaleb(-_TRILLIONTHS)
+
+
+def trillionths_within(usd: Decimal) -> int:
+    """As many as fit into an amount."""
+    return int(usd.scaleb(_TRILLIONTHS).to_integral_value(ROUND_FLOOR))
+
+
+def _trillionths_at_least(usd: Decimal) -> int:
+    return -trillionths_within(-usd)
 
 
 def alias(model: str) -> str:
