@@ -16,6 +16,7 @@ from nightshift.tickets import PENDING, Ticket
 # The API takes 256 MB (2026-09-26) and does not say MB or MiB: stay well below both.
 MAX_BYTES = 240_000_000
 _OPENING, _CLOSING = b'{"requests":[', b"]}"
+# Bytes.
 _WRITTEN_AT_ONCE = 1 << 18
 # Larger ones the template lets malloc map anew each time, which costs more than it saves.
 _READ_AT_ONCE = 120_000
@@ -56,6 +57,7 @@ class Room:
 
     @cached_property
     def trillionths(self) -> int:
+        """`usd` in the unit in which bounds are added up."""
         return trillionths_within(self.usd)
 
 

@@ -57,7 +57,7 @@ def new_token() -> str:
 
 def digest(message: str) -> str:
     """48 bits of the text that was sent, to notice that a ticket was edited meanwhile."""
-    hashed = _SIX_BYTES.copy()  # half the price of a new one
+    hashed = _SIX_BYTES.copy()  # cheaper than a new one
     hashed.update(message.encode())
     return _encode(hashed.digest())
 
