@@ -89,7 +89,7 @@ def _is_canonical(found: CustomId) -> bool:
 
 
 def _encode(raw: bytes) -> str:
-    return b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=").decode()
+    return b2a_base64(raw, newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
 
 
 def _ordinal(number: int) -> str:
