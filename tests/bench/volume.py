@@ -23,13 +23,13 @@ type Numbers = dict[str, dict[int, dict[str, Any]]]
 
 SUBMIT_WAYS = {
     "plain": "plain way",
-    "nightshift": "Nightshift, one batch",
-    "nightshift_batches": "Nightshift, batches of 10,000",
+    "nightshift": "Nightshift",
+    "nightshift_batches": "  10,000 each",
 }
 COLLECT_WAYS = {
     "plain": "plain way",
     "nightshift": "Nightshift",
-    "nightshift_open": "Nightshift, pace open from the start",
+    "nightshift_open": "  pace open",
 }
 
 
@@ -106,6 +106,7 @@ def _submitted(numbers: Numbers, sent: dict[str, list[float]], answer: float) ->
         ),
     ]
     notes = [
+        "Nightshift sends one batch, or batches of 10,000 each.",
         _served(answer),
         f"From {largest:,} ready messages to an accepted batch, processor time a ticket: plain "
         f"{_each(sent['plain'], largest)}, Nightshift {_each(sent['nightshift'], largest)}, names, "
@@ -143,6 +144,7 @@ def _collected(numbers: Numbers, answer: float) -> Subject:
         ),
     ]
     notes = [
+        "Pace open: from the start, as after some seconds.",
         _served(answer),
         f"The plain way downloads all results and writes {PLAIN_WRITES:,}: their time per ticket "
         "stands for the others.",
@@ -157,13 +159,14 @@ def _table(
     notes: list[str],
     targets: list[Target],
 ) -> Subject:
-    columns = ["", "tickets", "seconds", "tickets/s", "peak MB", "CPU us/ticket", "calls/ticket"]
+    columns = ["", "tickets", "seconds", "tickets/s", "peak MB", "CPU us", "calls", "DB busy"]
     rows = [
         _row(name, size, numbers[way][size])
         for way, name in ways.items()
         for size in sorted(numbers[way])
     ]
-    return Subject(verb, [*columns, "DynamoDB busy"], rows, notes, targets, {verb.lower(): numbers})
+    notes = ["Processor time and calls to AWS are for one ticket.", *notes]
+    return Subject(verb, columns, rows, notes, targets, {verb.lower(): numbers})
 
 
 def _row(name: str, size: int, measured: dict[str, Any]) -> list[str]:
