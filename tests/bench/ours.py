@@ -39,8 +39,8 @@ def submit(requests_per_batch: int) -> Clock:
 def send() -> Clock:
     """Ready messages into one batch: names, bounds, body and POST, without reading or cleaning.
 
-    They wait as `plain.send` has them, ids and texts in one list, so that neither way is charged
-    for where the AWS SDK's answers lay in memory.
+    The tickets are made, before the clock runs, from what `plain.send` has too: ids and texts in
+    one list. So neither way is charged for where the AWS SDK's answers lay in memory.
     """
     stack, clock = _connected(), Clock()
     read = stack.tickets.walk(stack.tickets.pending_ids(""))

@@ -24,7 +24,7 @@ type Numbers = dict[str, dict[int, dict[str, Any]]]
 SUBMIT_WAYS = {
     "plain": "plain way",
     "nightshift": "Nightshift",
-    "nightshift_batches": "  10,000 each",
+    "nightshift_batches": "  in batches",
 }
 COLLECT_WAYS = {
     "plain": "plain way",
@@ -106,7 +106,8 @@ def _submitted(numbers: Numbers, sent: dict[str, list[float]], answer: float) ->
         ),
     ]
     notes = [
-        "Nightshift sends one batch, or batches of 10,000 each.",
+        "Nightshift sends one batch, or batches of "
+        f"{template_defaults()['max_requests_per_batch']:,} as it is shipped.",
         _served(answer),
         f"From {largest:,} ready messages to an accepted batch, processor time a ticket: plain "
         f"{_each(sent['plain'], largest)}, Nightshift {_each(sent['nightshift'], largest)}, names, "
@@ -144,7 +145,7 @@ def _collected(numbers: Numbers, answer: float) -> Subject:
         ),
     ]
     notes = [
-        "Pace open: from the start, as after some seconds.",
+        "Pace open: from the start as fast as the pace ever gets.",
         _served(answer),
         f"The plain way downloads all results and writes {PLAIN_WRITES:,}: their time per ticket "
         "stands for the others.",

@@ -16,10 +16,8 @@ from nightshift.tickets import PENDING, Ticket
 # The API takes 256 MB (2026-09-26) and does not say MB or MiB: stay well below both.
 MAX_BYTES = 240_000_000
 _OPENING, _CLOSING = b'{"requests":[', b"]}"
-# Bytes.
-_WRITTEN_AT_ONCE = 1 << 18
-# Larger ones the template lets malloc map anew each time, which costs more than it saves.
-_READ_AT_ONCE = 120_000
+# Bytes. The template lets malloc map blocks of 128 KiB and more anew each time: we read less.
+_WRITTEN_AT_ONCE, _READ_AT_ONCE = 1 << 18, 120_000
 
 
 class Spool:
@@ -56,7 +54,7 @@ class Room:
     bytes: int = MAX_BYTES
 
     @cached_property
-    def trillionths(self) -> int:
+    def usd_trillionths(self) -> int:
         """`usd` in the unit in which bounds are added up."""
         return trillionths_within(self.usd)
 
@@ -70,7 +68,7 @@ class Chunk:
     first: str = ""
     last: str = ""
     requests: int = 0
-    trillionths: int = 0
+    bound_trillionths: int = 0
     long_ids: dict[str, str] = field(default_factory=dict)
     full: str = ""
     """Which limit ended it: "requests", "bytes", "budget" or "time"; empty at the index's end."""
@@ -78,7 +76,7 @@ class Chunk:
     @property
     def bound(self) -> Decimal:
         """The most that all its requests can cost, in USD."""
-        return in_usd(self.trillionths)
+        return in_usd(self.bound_trillionths)
 
 
 @dataclass(frozen=True)
@@ -119,14 +117,14 @@ class Builder:
         form, name = custom_id.name_ticket(ticket.ticket_id)
         request_id = CustomId(chunk.token, chunk.requests, custom_id.digest(message), form, name)
         line = self.form.line(str(request_id), message)
-        bound = chunk.trillionths + self.bound.trillionths(self.form.most_input_tokens(message))
-        if bound > room.trillionths:
+        most = self.bound.trillionths(self.form.most_input_tokens(message))
+        if chunk.bound_trillionths + most > room.usd_trillionths:
             return "budget"
         if chunk.body.size + len(line) + len(_CLOSING) + 1 > room.bytes:
             return "bytes"
         chunk.body.add(line)
         chunk.requests += 1
-        chunk.trillionths = bound
+        chunk.bound_trillionths += most
         if form == HASH:
             chunk.long_ids[name] = ticket.ticket_id
         return ""

@@ -171,11 +171,12 @@ class Price(Rates):
 
 
 def in_usd(trillionths: int) -> Decimal:
+    """So many trillionths of a dollar, exactly."""
     return Decimal(trillionths).scaleb(-_TRILLIONTHS)
 
 
 def trillionths_within(usd: Decimal) -> int:
-    """As many as fit into an amount."""
+    """How many whole trillionths of a dollar fit into an amount."""
     return int(usd.scaleb(_TRILLIONTHS).to_integral_value(ROUND_FLOOR))
 
 
