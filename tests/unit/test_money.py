@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from nightshift.errors import PriceUnknown
-from nightshift.money import NOTHING, Price, Usage
+from nightshift.money import NOTHING, Price, Usage, trillionths_within
 from nightshift.prices import published
 
 MILLION = 1_000_000
@@ -158,6 +158,16 @@ def test_no_request_costs_more_than_its_bound(
 
     bound = price.bound(Usage(cache_write_1h=1), Usage(output_tokens=output)).of(tokens)
     assert price.request_cost(usage) / 2 <= bound
+
+
+def test_a_bound_is_rounded_up_and_a_budget_down() -> None:
+    fine = Price.model_validate({"input": "0.0000011", "output": "0.0000033"})
+
+    bound = fine.bound(Usage(input_tokens=1), Usage(output_tokens=1))
+
+    assert bound.of(1) == Decimal("3e-12")
+    assert bound.of(1) >= fine.request_cost(Usage(1, 1)) / 2
+    assert trillionths_within(Decimal("2.9e-12")) == 2
 
 
 def test_what_a_row_does_not_say_follows_the_providers_rule() -> None:
