@@ -85,7 +85,7 @@ class Night:
     def _turn(self) -> Any:
         now = datetime.now(UTC)
         ages = [timedelta(seconds=self.clock - self.created[number][0]) for number in self._open()]
-        waiting: Any = [SimpleNamespace(created_at=now - age) for age in ages]
+        waiting: Any = [SimpleNamespace(created_at=now - age, set_aside=False) for age in ages]
         seconds = turn_seconds(waiting, template_defaults()["poll_seconds"])
         return {"run_id": "2026-11-22", "wait_seconds": seconds}
 

@@ -97,6 +97,12 @@ class Scene:
         started = client("stepfunctions").start_execution(stateMachineArn=self.workflow, name=name)
         return str(started["executionArn"])
 
+    def tell(self, execution: str, run_id: str = DAY) -> None:
+        """As the workflow does after it has told somebody of the problems of batches."""
+        name = execution.rpartition(":")[2]
+        key = {"run_id": run_id, "record": f"failure#{name}"}
+        self.runs.put_item(Item={**key, "execution": execution, "of_batches": True, "told": True})
+
     def stop(self, execution: str) -> None:
         client("stepfunctions").stop_execution(executionArn=execution)
 
@@ -148,7 +154,8 @@ class Scene:
         for batch in self.stack.ledger.night(run_id).in_state("open"):
             if not tally:
                 self._classify(str(batch.batch_id))
-            became = Tally(**tally) if tally else Tally(classified=batch.requests)
+            classified = Tally(classified=batch.requests, succeeded=batch.requests)
+            became = Tally(**tally) if tally else classified
             closed = replace(batch, tally=became, cost=Decimal(cost))
             self.stack.ledger.close(closed, execution)
             self.stack.ledger.mark_deleted(closed)

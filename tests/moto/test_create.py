@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nightshift import aws, claude
-from nightshift.errors import ClaudeRejected, ClaudeUnavailable
+from nightshift.errors import ClaudeRejected
 from tests.moto.scene import DAY, Scene, Step
 
 TURNS_TO_LOOK = 16  # a minute each: more than the longest Lambda lives
@@ -188,22 +188,58 @@ def test_an_overloaded_provider_is_asked_again_ever_later(scene: Scene, night: s
     assert {b["state"] for b in scene.records("batch#")} == {"void"}
 
 
-def test_a_provider_that_refuses_for_a_day_fails_the_night(scene: Scene, night: str) -> None:
+def _refuse_for_a_day(scene: Scene, night: str) -> Step:
+    """A hundred creates that were refused with 529; returns the last call's answer."""
     fault = {"on": "create", "times": None, "do": {"answer": {"status": 529}}}
     scene.claude.control.add_faults(fault)
     scene.submit(night)
-    [refused] = scene.stack.ledger.night(DAY).batches
-    for n in range(2, 99):
+    refused = scene.stack.ledger.night(DAY).batches[-1]
+    for n in range(refused.number + 1, refused.number + 99):
         again = replace(refused, record=f"batch#{n:04}", state="creating")
-        scene.stack.ledger.intend(again)
+        scene.stack.ledger.intend(again, scene.stack.lock.read().last_intent)
         scene.stack.ledger.void(again, "refused")
+    return scene.submit(night)
 
-    last = scene.submit(night)
-    with pytest.raises(ClaudeUnavailable, match="100 times"):
-        scene.submit(night)
+
+def test_a_provider_that_refuses_for_a_day_fails_the_night(scene: Scene, night: str) -> None:
+    last = _refuse_for_a_day(scene, night)
+    posts = len(scene.posts())
+
+    steps = [scene.submit(night) for _ in range(2)]
 
     assert last["wait_seconds"] == 900  # a hundred of these are a day
+    for step in steps:
+        assert (step["next"], step["problem"]["error"]) == ("report", "ClaudeUnavailable")
+        assert "100 times" in step["problem"]["cause"]
+        assert (step["report"]["status"], step["report"]["reason"]) == ("partial", "unavailable")
+    assert len(scene.posts()) == posts
     assert scene.sent() == []
+
+
+def test_what_is_open_is_waited_for_when_the_provider_refuses_for_a_day(scene: Scene) -> None:
+    scene.configure(MAX_REQUESTS_PER_BATCH=1)
+    scene.put("A", "B")
+    night = scene.start()
+    while not scene.sent():
+        scene.submit(night)
+    _refuse_for_a_day(scene, night)
+
+    waiting = scene.submit(night)
+    scene.answer(night)
+    done = scene.submit(night)
+
+    assert (waiting["next"], waiting["more"]) == ("wait", False)
+    assert (done["problem"]["error"], done["report"]["classified"]) == ("ClaudeUnavailable", 1)
+
+
+def test_the_next_start_counts_refusals_anew(scene: Scene, night: str) -> None:
+    _refuse_for_a_day(scene, night)
+    scene.submit(night)
+    scene.stop(night)
+
+    step = scene.submit(scene.start("next"))
+
+    assert (step["next"], step["more"]) == ("wait", True)
 
 
 def test_a_provider_that_cannot_be_reached_has_created_nothing(scene: Scene, night: str) -> None:

@@ -11,7 +11,7 @@ from nightshift.bitmap import Bitmap
 from nightshift.ledger import Ledger, Stale
 from nightshift.lock import LockItem
 from nightshift.money import Usage
-from nightshift.records import Batch, Tally
+from nightshift.records import Batch, Night, Round, Tally
 from tests.moto.scene import TEMPLATE, client, table
 
 ME, OTHER = "execution:me", "execution:other"
@@ -29,13 +29,13 @@ STEPS: dict[str, Step] = {
     "close": lambda ledger, batch: ledger.close(batch, ME),
     "mark_deleted": lambda ledger, batch: ledger.mark_deleted(batch),
     "mark_cancel_asked": lambda ledger, batch: ledger.mark_cancel_asked(batch),
-    "set_aside": lambda ledger, batch: ledger.set_aside(batch, ME, "BatchNotFound: gone"),
+    "set_aside": lambda ledger, batch: ledger.set_aside(batch, ME, "BatchNotFound: gone", True),
 }
 WAY = {"creating": [], "open": ["open"], "closed": ["open", "close"], "void": ["void"]}
 ALLOWED = {
     "creating": {"open", "void"},
     "open": {"prove", "disown", "checkpoint", "close", "mark_cancel_asked", "set_aside"},
-    "closed": {"mark_deleted"},
+    "closed": {"mark_deleted", "set_aside"},
     "void": set[str](),
 }
 
@@ -65,16 +65,25 @@ def intent(number: int = 1, execution: str = ME) -> Batch:
     )
 
 
+def write_intent(ledger: Ledger, batch: Batch) -> None:
+    """As a call does that has just read the lock."""
+    ledger.intend(batch, lock_of(ledger).read().last_intent)
+
+
+def lock_of(ledger: Ledger) -> LockItem:
+    return LockItem(ledger.dynamodb, ledger.name, lambda _: "RUNNING")
+
+
 def bring(ledger: Ledger, state: str) -> Batch:
     """A batch that has come as far as this state, as it is in the table now."""
-    ledger.intend(intent())
+    write_intent(ledger, intent())
     for step in WAY[state]:
         STEPS[step](ledger, ledger.batch("run", "batch#0001"))
     return ledger.batch("run", "batch#0001")
 
 
 def test_an_intent_is_read_back_as_it_was_written(ledger: Ledger) -> None:
-    ledger.intend(intent())
+    write_intent(ledger, intent())
 
     assert ledger.batch("run", "batch#0001") == intent()
     assert ledger.night("run").batches == (intent(),)
@@ -118,7 +127,7 @@ def test_a_batch_that_was_let_go_cannot_be_closed_by_who_still_holds_it(ledger: 
 
 
 def test_every_foreign_batch_is_remembered(ledger: Ledger) -> None:
-    ledger.intend(intent())
+    write_intent(ledger, intent())
     for number in (1, 2):
         batch = ledger.batch("run", "batch#0001")
         ledger.open(batch, f"msgbatch_{number}", CREATED_AT, False)
@@ -131,43 +140,96 @@ def test_every_foreign_batch_is_remembered(ledger: Ledger) -> None:
 
 def test_an_intent_needs_the_lock(ledger: Ledger) -> None:
     with pytest.raises(Stale):
-        ledger.intend(intent(execution=OTHER))
+        write_intent(ledger, intent(execution=OTHER))
 
     assert ledger.night("run").batches == ()
 
 
 def test_no_intent_once_a_stop_was_asked_for(ledger: Ledger) -> None:
-    LockItem(ledger.dynamodb, "RunTable", lambda _: "RUNNING").ask_to_stop()
+    lock_of(ledger).ask_to_stop()
 
     with pytest.raises(Stale):
-        ledger.intend(intent())
+        write_intent(ledger, intent())
 
     assert ledger.night("run").batches == ()
 
 
-def test_an_intent_never_overwrites_another(ledger: Ledger) -> None:
-    ledger.intend(intent())
+def test_of_two_calls_that_read_the_same_records_one_writes_its_intent(ledger: Ledger) -> None:
+    seen = lock_of(ledger).read().last_intent
+    ledger.intend(intent(1), seen)
 
     with pytest.raises(Stale):
-        ledger.intend(replace(intent(), token="another!"))
+        ledger.intend(intent(2), seen)
+
+    assert [batch.record for batch in ledger.night("run").batches] == ["batch#0001"]
+
+
+def test_an_intent_makes_its_run_unfinished_again(ledger: Ledger) -> None:
+    lock = lock_of(ledger)
+    assert lock.finish(ME, ["run"], None)
+
+    write_intent(ledger, intent())
+
+    assert (lock.read().unfinished, lock.read().last_intent) == ({"run"}, "token001")
+
+
+def test_numbers_are_sorted_as_numbers(ledger: Ledger) -> None:
+    for number in (9_999, 10_000, 2):
+        write_intent(ledger, intent(number))
+    for number in (999, 1_000):
+        ledger.begin_round("run", Round(number, ME, walked=False))
+
+    night = ledger.night("run")
+
+    assert [batch.number for batch in night.batches] == [2, 9_999, 10_000]
+    assert [round_.number for round_ in night.rounds] == [999, 1_000]
+    assert (night.next_batch, night.next_round) == ("batch#10001", 1_001)
+
+
+def test_a_round_that_the_table_forgot_before_its_batches_is_not_begun_again(
+    ledger: Ledger,
+) -> None:
+    write_intent(ledger, replace(intent(3), round=7))
+
+    night = ledger.night("run")
+
+    assert (night.next_batch, night.next_round) == ("batch#0004", 8)
+
+
+def test_no_update_makes_an_item_that_the_table_forgot(ledger: Ledger) -> None:
+    with pytest.raises(Stale):
+        ledger.end_walk("run", 1)
+    with pytest.raises(Stale):
+        ledger.batch("run", "batch#0001")
+    with pytest.raises(Stale):
+        ledger.set_aside(replace(intent(), state="open"), ME, "BatchNotFound: gone", True)
+
+    assert ledger.night("run") == Night("run")
+
+
+def test_an_intent_never_overwrites_another(ledger: Ledger) -> None:
+    write_intent(ledger, intent())
+
+    with pytest.raises(Stale):
+        write_intent(ledger, replace(intent(), token="another!"))
 
     assert ledger.batch("run", "batch#0001").token == "token001"
 
 
 def test_a_round_begins_once_and_needs_the_lock(ledger: Ledger) -> None:
-    ledger.begin_round("run", 1, ME)
+    first = Round(1, ME, walked=False, begun_at=CREATED_AT)
+    ledger.begin_round("run", first)
 
-    for execution, number in ((ME, 1), (OTHER, 2)):
+    for refused in (first, Round(2, OTHER, walked=False)):
         with pytest.raises(Stale):
-            ledger.begin_round("run", number, execution)
+            ledger.begin_round("run", refused)
 
-    [round_] = ledger.night("run").rounds
-    assert (round_.number, round_.execution, round_.walked) == (1, ME, False)
+    assert ledger.night("run").rounds == (first,)
 
 
 def test_a_round_is_walked_once_its_end_was_reached(ledger: Ledger) -> None:
     for number in (1, 2):
-        ledger.begin_round("run", number, ME)
+        ledger.begin_round("run", Round(number, ME, walked=False))
 
     ledger.end_walk("run", 2)
 
@@ -208,9 +270,9 @@ def test_a_closed_batch_keeps_its_tally_and_drops_its_bitmap(ledger: Ledger) -> 
 
 def test_only_the_first_execution_to_meet_a_problem_is_named(ledger: Ledger) -> None:
     batch = bring(ledger, "open")
-    ledger.set_aside(batch, ME, "BatchNotFound: gone")
+    ledger.set_aside(batch, ME, "BatchNotFound: gone", True)
 
-    ledger.set_aside(ledger.batch("run", "batch#0001"), OTHER, "BatchNotFound: still gone")
+    ledger.set_aside(ledger.batch("run", "batch#0001"), OTHER, "BatchNotFound: still gone", True)
 
     aside = ledger.batch("run", "batch#0001")
     assert (aside.aside_by, aside.noticed_by) == (OTHER, ME)
@@ -238,8 +300,8 @@ def test_more_long_ids_than_one_write_takes_are_remembered(ledger: Ledger) -> No
 
 
 def test_a_night_holds_its_own_run_only(ledger: Ledger) -> None:
-    ledger.intend(intent())
-    ledger.intend(replace(intent(), run_id="run2"))
+    write_intent(ledger, intent())
+    write_intent(ledger, replace(intent(), run_id="run2"))
     ledger.remember_ids("run", {"name": "long"})
 
     night = ledger.night("run")
@@ -250,14 +312,14 @@ def test_a_night_holds_its_own_run_only(ledger: Ledger) -> None:
 def test_a_night_of_more_than_one_page_is_read_whole(ledger: Ledger) -> None:
     long = "x" * 300_000
     for number in range(1, 6):
-        ledger.intend(replace(intent(number), first=long))
+        write_intent(ledger, replace(intent(number), first=long))
 
     assert len(ledger.night("run").batches) == 5
 
 
 def test_everything_but_the_lock_is_forgotten_one_day(ledger: Ledger) -> None:
     bring(ledger, "closed")
-    ledger.begin_round("run", 1, ME)
+    ledger.begin_round("run", Round(1, ME, walked=False))
     ledger.transact([ledger.empty_group("run", "empty#0001", ME, 3)], ME)
     ledger.remember_ids("run", {"name": "long"})
     ledger.save_report("run", {"status": "complete", "cost_usd": 0.1})

@@ -197,9 +197,11 @@ def test_a_run_stays_unfinished_until_its_holder_says_so(
     executions.status[FIRST] = "ABORTED"
     lock.take(SECOND, "tuesday")
 
-    lock.finish(FIRST, "tuesday")  # no longer its holder
-    lock.finish(SECOND, "monday")
+    by_others = lock.finish(FIRST, ["tuesday"], None)  # no longer its holder
+    too_late = lock.finish(SECOND, ["tuesday"], "an older intent")
+    done = lock.finish(SECOND, ["monday"], None)
 
+    assert (by_others, too_late, done) == (False, False, True)
     assert lock.read().unfinished == {"tuesday"}
 
 

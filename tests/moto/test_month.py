@@ -95,7 +95,7 @@ def test_a_batch_that_is_open_in_another_run_counts_at_its_bound(
     night = scene.stack.ledger.night("two")
 
     left = budget.left(night, None, scene.stack.ledger, scene.stack.settings)
-    scene.stack.ledger.set_aside(batch, first, "BatchNotFound: ?")
+    scene.stack.ledger.set_aside(batch, first, "BatchNotFound: ?", True)
 
     assert left.month_usd == bound
     assert budget.spent_in("2026-11", night, scene.stack.ledger) == 0
@@ -135,7 +135,7 @@ def test_a_month_that_begins_while_a_chunk_is_built_is_asked_first(
 
     step = scene.submit(night)
 
-    assert (step["next"], scene.posts()) == ("submit", [])
+    assert (step["next"], step["more"], scene.posts()) == ("wait", True, [])
     scene.submit(night)
     assert scene.sent() == ["A"]
     assert scene.stack.ledger.runs_of("2026-11") == {}

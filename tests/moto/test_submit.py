@@ -457,11 +457,36 @@ def test_a_problem_of_an_older_run_is_told_once(scene: Scene) -> None:
     if step["next"] == "wait":
         scene.answer(second)
         step = scene.send_all(second)
+    said = scene.submit(second)["problem"]
+    scene.tell(second)
     scene.stop(second)
+    unfinished = scene.stack.lock.read().unfinished
     third = scene.send_all(scene.start("third"))
 
     assert step["problem"] == {"error": "LedgerMismatch", "cause": "the numbers do not add up."}
+    assert said == step["problem"]
+    assert unfinished == {"older", DAY}
     assert third["problem"] is None
+    assert scene.stack.lock.read().unfinished == frozenset()
+    assert scene.records("batch#", "older")[0]["told"]
+
+
+def test_a_problem_of_which_nobody_was_told_is_said_by_the_next_start(scene: Scene) -> None:
+    scene.put("A")
+    first = scene.start("first")
+    scene.send_all(first)
+    [batch] = scene.stack.ledger.night(DAY).in_state("open")
+    closed = replace(batch, tally=Tally(superseded=1), disputed=True)
+    scene.stack.ledger.close(closed, first, "LedgerMismatch: the numbers do not add up.")
+    scene.tickets.delete_item(Key={"ticket_id": "A"})
+    scene.send_all(first)
+    scene.stop(first)  # before anybody was told
+
+    second = scene.start("second")
+    step = scene.send_all(second, run_id="next")
+
+    assert step["problem"] == {"error": "LedgerMismatch", "cause": "the numbers do not add up."}
+    assert scene.stack.lock.read().unfinished == {DAY, "next"}
 
 
 @pytest.mark.parametrize("ticket_id", ODD_IDS)

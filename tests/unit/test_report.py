@@ -14,7 +14,7 @@ from nightshift import report
 from nightshift.errors import LedgerMismatch
 from nightshift.money import Usage
 from nightshift.prices import published
-from nightshift.records import Batch, Canary, Night, Tally
+from nightshift.records import Batch, Canary, Empty, Night, Tally
 from nightshift.report import Ending
 
 ME, OTHER = "execution:me", "execution:other"
@@ -70,7 +70,7 @@ NIGHT = Night(
         batch(Tally(classified=70, requeued=20, failed=4, usage=Usage(1_000_000, 200_000))),
         batch(Tally(classified=15, superseded=5, usage=Usage(500_000, 100_000)), 2),
     ),
-    empties=((ME, 3), (OTHER, 2)),
+    empties=(Empty(1, ME, 3), Empty(2, OTHER, 2)),
 )
 
 
@@ -124,7 +124,9 @@ TALLIES = st.builds(
 @given(st.lists(TALLIES, max_size=5), st.lists(COUNTS, max_size=3))
 def test_the_books_balance(tallies: list[Tally], empties: list[int]) -> None:
     batches = tuple(batch(tally, number) for number, tally in enumerate(tallies, 1))
-    found = flat(Night("2026-11-22", batches, empties=tuple((ME, count) for count in empties)))
+    found = flat(
+        Night("2026-11-22", batches, empties=tuple(Empty(1, ME, count) for count in empties))
+    )
 
     accounted = found["classified"] + found["superseded"] + found["requeued"] + found["failed"]
     assert found["submitted"] == accounted - found["empty"]
@@ -183,11 +185,30 @@ def with_problems(*problems: str, noticed_by: str = ME) -> Night:
     return Night("2026-11-22", tuple(troubled))
 
 
-def test_a_problem_is_told_by_the_execution_that_met_it_alone() -> None:
+def test_a_problem_is_said_until_somebody_was_told() -> None:
     night = with_problems("LedgerMismatch: 3 of 5")
+    said = {"error": "LedgerMismatch", "cause": "3 of 5"}
+    told = replace(night, told=frozenset({ME}))
 
-    assert report.problem([night], ME) == {"error": "LedgerMismatch", "cause": "3 of 5"}
-    assert report.problem([night], OTHER) is None
+    assert report.problem([night], ME) == said
+    assert report.problem([night], OTHER) == said
+    assert report.problem([told], OTHER) is None
+    assert report.told_by_others([told], OTHER) == list(night.batches)
+
+
+def test_an_execution_says_its_own_problem_whoever_was_told_before() -> None:
+    """It was redriven after it had failed and told of what it had met until then."""
+    night = replace(with_problems("LedgerMismatch: 3 of 5"), told=frozenset({ME}))
+
+    assert report.problem([night], ME) is not None
+    assert report.told_by_others([night], ME) == []
+
+
+def test_a_problem_that_is_marked_as_told_is_never_said_again() -> None:
+    night = with_problems("LedgerMismatch: 3 of 5")
+    marked = replace(night, batches=tuple(replace(b, told=True) for b in night.batches))
+
+    assert report.problem([marked], OTHER) is None
 
 
 def test_of_several_problems_the_gravest_is_told_and_the_others_are_counted() -> None:
@@ -213,8 +234,8 @@ def test_a_night_without_problems_has_none() -> None:
         (Night("x", (batch(Tally(), execution=OTHER, closed_by=ME),)), True),
         (Night("x", (batch(Tally(), execution=OTHER, closed_by=OTHER),)), False),
         (Night("x", (batch(Tally(), state="void"),)), False),
-        (Night("x", empties=((ME, 1),)), True),
-        (Night("x", empties=((OTHER, 1),)), False),
+        (Night("x", empties=(Empty(1, ME, 1),)), True),
+        (Night("x", empties=(Empty(1, OTHER, 1),)), False),
     ],
 )
 def test_an_execution_has_worked_if_it_sent_closed_or_gave_up_anything(
@@ -242,7 +263,7 @@ def test_a_canary_is_in_the_money_and_in_the_tokens_and_in_nothing_else() -> Non
 def test_the_details_say_what_tickets_became_and_why() -> None:
     one = Tally(classified=3, failed=1, categories=Counter(a=2, b=1), failures=Counter(refusal=1))
     two = Tally(classified=1, categories=Counter(b=1))
-    night = Night("x", (batch(one), batch(two, 2)), empties=((ME, 3),))
+    night = Night("x", (batch(one), batch(two, 2)), empties=(Empty(1, ME, 3),))
 
     assert report.details(night) == {
         "categories": {"a": 2, "b": 2},

@@ -1,7 +1,8 @@
 """What may still be spent: a run has a budget, and so may a calendar month (UTC) have.
 
-An open batch counts at its upper bound, a closed one at its cost, a canary likewise; each in the
-month of its intent. Every sum is made anew from the record, so none can drift.
+An open batch counts at its upper bound, a closed one at its cost and at the bound of what was
+never read, a canary likewise; each in the month of its intent. Every sum is made anew from the
+record, so none can drift.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from nightshift.ledger import Ledger, month_of
-from nightshift.records import Batch, Night
+from nightshift.records import Night
 from nightshift.settings import Settings
 
 
@@ -53,7 +54,7 @@ def left(night: Night, asked: Decimal | None, ledger: Ledger, settings: Settings
 
 def counted(night: Night, month: str | None = None) -> Decimal:
     """USD that a run counts for: at all, or in one month only."""
-    batches = [_counted(b) for b in night.batches if month in (None, month_of(b.intent_at))]
+    batches = [b.counted for b in night.batches if month in (None, month_of(b.intent_at))]
     canaries = [c.counted for c in night.canaries if month in (None, month_of(c.asked_at))]
     return sum((*batches, *canaries), Decimal(0))
 
@@ -76,12 +77,6 @@ def _nights_of(month: str, night: Night, ledger: Ledger) -> list[Night]:
     """All runs that paid in a month; `night` is one that was read already."""
     others = ledger.runs_of(month).keys() - {night.run_id}
     return [night, *(ledger.night(run_id) for run_id in sorted(others))]
-
-
-def _counted(batch: Batch) -> Decimal:
-    if batch.state == "closed":
-        return batch.cost
-    return Decimal(0) if batch.state == "void" else batch.bound
 
 
 def _usd(limit: Decimal) -> str:

@@ -84,7 +84,7 @@ class Trial:
         except OutcomeUnknown as unknown:
             logger.warning("canary: outcome unknown", record=canary.record, why=str(unknown))
             failures = self._failures_in_a_row() + 1
-            return backoff("The canary was not answered", failures, stack.settings.poll_seconds)
+            return backoff(failures, stack.settings.poll_seconds)
         except NotCreated as no:
             stack.ledger.refuse_canary(canary)
             if isinstance(no, TooLarge):

@@ -1,44 +1,33 @@
-"""Cancel: what is open is stopped at the provider, and what is beyond help is given up."""
+"""Cancel: what is open is stopped at the provider; what the provider does not know is given up."""
 
-from dataclasses import replace
+from contextlib import suppress
 
 from nightshift.deployment import Deployment
-from nightshift.errors import BatchNotFound
 from nightshift.ledger import Stale
-from nightshift.records import Batch, Night, Tally
+from nightshift.records import GIVEN_UP, Batch, Night
+from nightshift.unread import close_unread
 
 
 def cancel(night: Night, stack: Deployment, holder: str | None = None) -> bool:
-    """Ask for the end of every open batch that is surely ours; True if anything was to be done.
+    """Ask for the end of every open batch that is surely ours, once; True if any was asked.
 
-    A batch that an execution has set aside is given up, by the holder of the lock only.
+    What has ended is collected as ever, one that was set aside too: an answer that can be read is
+    not thrown away. The holder of the lock gives up what the provider did not know when this
+    execution looked.
     """
     asked = False
     for batch in night.in_state("open"):
-        if batch.aside_by and holder:
-            _give_up(batch, stack, holder)
-        elif batch.cancel_asked or not batch.proved:
-            continue
-        else:
+        if holder and batch.aside_by == holder and batch.unknown:
+            close_unread(batch, stack.ledger, holder, GIVEN_UP)
+        elif batch.proved and not batch.cancel_asked:
             _ask(batch, stack)
+        else:
+            continue
         asked = True
     return asked
 
 
 def _ask(batch: Batch, stack: Deployment) -> None:
-    try:
-        stack.claude.cancel(str(batch.batch_id))
-    except BatchNotFound:
-        return
-    try:
+    stack.claude.cancel(str(batch.batch_id))
+    with suppress(Stale):  # it was closed meanwhile, which is better still
         stack.ledger.mark_cancel_asked(batch)
-    except Stale:
-        return  # it was closed meanwhile, which is better still
-
-
-def _give_up(batch: Batch, stack: Deployment, holder: str) -> None:
-    """Its tickets go back to pending; what it may have answered is lost."""
-    whole = stack.ledger.batch(batch.run_id, batch.record)
-    unanswered = whole.requests - whole.tally.accounted
-    tally = whole.tally + Tally(requeued=unanswered, left=unanswered)
-    stack.ledger.close(replace(whole, tally=tally, disputed=True), holder)

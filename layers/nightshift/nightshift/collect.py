@@ -15,7 +15,7 @@ from nightshift.claude import ProviderBatch
 from nightshift.custom_id import CustomId
 from nightshift.decision import INVALID_REQUEST, Rules
 from nightshift.deployment import Deployment
-from nightshift.errors import BatchNotFound, ClaudeUnavailable
+from nightshift.errors import BatchNotFound, ClaudeUnavailable, NightshiftError
 from nightshift.events import CollectCall
 from nightshift.ledger import Stale
 from nightshift.money import Price
@@ -35,11 +35,12 @@ _SECONDS_PER_CHECKPOINT = 2
 _TIME_TO_SAVE = 60
 
 type Progress = dict[str, Any]
-"""What the workflow does next with this batch: `next` is done or more."""
+"""What the workflow does next with this batch: `next` is done, more, or aside."""
 
 
 def collect(call: CollectCall, stack: Deployment, time_left: Callable[[], float]) -> Progress:
-    """Account for one batch as far as the time goes.
+    """Account for one batch as far as the time goes. One that an earlier execution has set aside
+    is tried once: where it still cannot be read, it stays aside and nothing is raised.
 
     Raises:
         ClaudeUnavailable: the results broke off; call again, what is done stays done.
@@ -47,28 +48,48 @@ def collect(call: CollectCall, stack: Deployment, time_left: Callable[[], float]
         PriceUnknown: the batch's model has lost its price since it was sent.
     """
     try:
-        more = _advance(call, stack, time_left)
+        came_to = _advance(call, stack, time_left)
     except Stale:
         # Another call has closed it: a function outlives its execution when that is stopped.
         logger.warning("another call has moved this batch on", record=call.record)
-        more = False
-    return {"next": "more" if more else "done", "record": call.record}
+        came_to = "done"
+    return {"next": came_to, "record": call.record}
 
 
-def _advance(call: CollectCall, stack: Deployment, time_left: Callable[[], float]) -> bool:
-    """Read what is left of an open batch, delete a closed one; True if the time ran out."""
+def _advance(call: CollectCall, stack: Deployment, time_left: Callable[[], float]) -> str:
+    """What this call comes to; one that was set aside before stays so where it fails again."""
     batch = stack.ledger.batch(call.run_id, call.record)
-    if batch.state == "open":
-        try:
-            if _Collection(batch, call.execution, stack, time_left).advance():
-                return True
-        except BatchNotFound:
-            miss(stack.ledger, batch, call.execution)
-        batch = stack.ledger.batch(call.run_id, call.record)
+    try:
+        came_to = _read(batch, call, stack, time_left)
+        if came_to == "done":
+            _delete(stack.ledger.batch(call.run_id, call.record), stack)
+    except NightshiftError as error:
+        if batch.aside_by is None:
+            raise
+        logger.warning("it still cannot be read", record=batch.record, why=type(error).__name__)
+        problem = f"{type(error).__name__}: {error}"
+        stack.ledger.set_aside(batch, call.execution, problem, unknown=False)
+        return "aside"
+    return came_to
+
+
+def _read(
+    batch: Batch, call: CollectCall, stack: Deployment, time_left: Callable[[], float]
+) -> str:
+    if batch.state != "open":
+        return "done"
+    try:
+        more = _Collection(batch, call.execution, stack, time_left).advance()
+    except BatchNotFound:
+        return "aside" if miss(stack.ledger, batch, call.execution) == "aside" else "done"
+    return "more" if more else "done"
+
+
+def _delete(batch: Batch, stack: Deployment) -> None:
+    """A closed batch need not lie at the provider any longer."""
     if batch.undeleted:
         stack.claude.delete(str(batch.batch_id))
         stack.ledger.mark_deleted(batch)
-    return False
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 
 from nightshift import aws
@@ -29,6 +30,8 @@ class Deployment:
     ledger: Ledger
     lock: LockItem
     claude: Claude
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """The clock for what may not be sent again before a certain time."""
 
     @property
     def prices(self) -> PriceTable:

@@ -68,7 +68,7 @@ class Empties:
 
     @property
     def _record(self) -> str:
-        return f"empty#{len(self.night.empties) + self._written + 1:04}"
+        return f"empty#{self.night.next_empty + self._written:04}"
 
     def _give_up(self, changes: list[Change]) -> None:
         updates = [{"Update": self.tickets.update_in_transaction(change)} for change in changes]

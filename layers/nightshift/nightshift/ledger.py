@@ -4,16 +4,18 @@
        ^         |
        +---------+  an adopted batch that proves to be somebody else's
 
-A run's partition holds, in the order of their sort keys: `batch#0001` ..., `canary#0001` ...
-(requests in real time that try a new task), `empty#0001` ... (tickets without text, given up
-together), `failure#...` (written by the workflow), `model#...` (what an execution found of the
-model's lifecycle), `round#001` ..., `run` (the report), and `ticket#...` (ids too long for a
-custom_id).
+A run's partition holds `batch#0001` ..., `canary#0001` ... (requests in real time that try a new
+task), `empty#0001` ... (tickets without text, given up together), `failure#...` (written by the
+workflow, which marks it `told` once somebody was told), `model#...` (what an execution found of
+the model's lifecycle), `round#001` ..., `run` (the report), and `ticket#...` (ids too long for a
+custom_id). Their numbers grow without limit and are sorted as numbers: as text, `batch#10000`
+comes before `batch#9999`.
 
 Beside the runs, `month#2026-11` holds one item for each run that paid in that month, and
 `task#...` one for a task version that Claude has answered.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -23,10 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
+from nightshift import lock
 from nightshift.aws import CONDITION_FAILED, ClientError, error_code, from_item, to_item
-from nightshift.events import LOCK_RUN_ID, MONTH_PREFIX, TASK_PREFIX
+from nightshift.events import MONTH_PREFIX, TASK_PREFIX
 from nightshift.pace import pause
-from nightshift.records import Batch, Canary, Night, Round, State, Version
+from nightshift.records import Batch, Canary, Empty, Night, Round, State, Version, number_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,10 +39,10 @@ KEEP_DAYS = 90
 # A task whose tokens were not counted is asked again the next night: nothing of it is cached yet.
 _KEEP_UNCOUNTED_DAYS = 0.5
 _ITEMS_PER_WRITE = 25
-_LOCK_KEY = {"run_id": LOCK_RUN_ID, "record": "lock"}
 # What decides: all but the bitmaps.
 _READ = sorted(
-    {f.name for kind in (Batch, Canary) for f in fields(kind)} - {"seen"} | {"walked", "tickets"}
+    {f.name for kind in (Batch, Canary) for f in fields(kind)} - {"seen"}
+    | {"walked", "begun_at", "tickets", "of_batches"}
 )
 
 
@@ -66,40 +69,48 @@ class Ledger:
                 {":run": run_id, ":first": "batch#", ":last": "round~"}
             ),
         )
-        items = [from_item(item) for page in pages for item in page["Items"]]
+        records: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for page in pages:
+            for item in map(from_item, page["Items"]):
+                records[item["record"].partition("#")[0]].append(item)
+        for numbered in ("batch", "round", "empty", "canary"):
+            records[numbered].sort(key=lambda item: number_of(item["record"]))
         return Night(
             run_id,
-            tuple(Batch.from_item(i) for i in items if i["record"].startswith("batch#")),
-            tuple(
-                Round(int(i["record"][6:]), i["execution"], i["walked"])
-                for i in items
-                if i["record"].startswith("round#")
+            tuple(map(Batch.from_item, records["batch"])),
+            tuple(map(Round.from_item, records["round"])),
+            tuple(map(Empty.from_item, records["empty"])),
+            tuple(map(Canary.from_item, records["canary"])),
+            {item["execution"]: item["notice"] for item in records["model"]},
+            frozenset(
+                item["execution"]
+                for item in records["failure"]
+                if item.get("told") and item.get("of_batches")
             ),
-            tuple(
-                (i["execution"], int(i["tickets"]))
-                for i in items
-                if i["record"].startswith("empty#")
-            ),
-            tuple(Canary.from_item(i) for i in items if i["record"].startswith("canary#")),
-            {i["execution"]: i["notice"] for i in items if i["record"].startswith("model#")},
         )
 
     def batch(self, run_id: str, record: str) -> Batch:
-        """One batch with its bitmap, consistently read."""
-        item = self.dynamodb.get_item(
-            TableName=self.name,
-            Key=to_item({"run_id": run_id, "record": record}),
-            ConsistentRead=True,
-        )["Item"]
-        return Batch.from_item(from_item(item))
+        """One batch with its bitmap, consistently read.
+
+        Raises:
+            Stale: the table has forgotten it.
+        """
+        item = self._get({"run_id": run_id, "record": record})
+        if item is None:
+            raise Stale(f"{record} of run {run_id} is no longer in the table")
+        return Batch.from_item(item)
 
     # The steps of a batch's life, in order.
 
-    def intend(self, batch: Batch) -> None:
-        """Write an intent, in one transaction with the check that its execution may create.
+    def intend(self, batch: Batch, last_intent: str | None) -> None:
+        """Write an intent, in one transaction with the lock, which learns of it.
+
+        `last_intent` is the token that the lock had when the records were read: of two calls
+        that read the same records, one writes.
 
         Raises:
-            Stale: the lock is not (or no longer) held by this execution, or it was told to stop.
+            Stale: the lock is not (or no longer) held by this execution, it was told to stop, or
+                another call has written an intent since.
         """
         item = {
             **batch.key,
@@ -112,11 +123,15 @@ class Ledger:
             "last": batch.last,
             "requests": batch.requests,
             "bound": batch.bound,
+            "largest": batch.largest,
             "intent_at": batch.intent_at.isoformat(),
             "expires_at": _expiry(),
         }
+        told = lock.learn_of_intent(
+            self.name, batch.execution, batch.run_id, batch.token, last_intent
+        )
         mark = self._mark_month(batch.run_id, batch.intent_at)
-        self.transact([self.put_once(item), mark], batch.execution)
+        self._transact([told, self.put_once(item), mark])
 
     def open(self, batch: Batch, batch_id: str, created_at: datetime, proved: bool) -> None:
         """The provider accepted it: `proved` if it told us so, else found in its list."""
@@ -173,7 +188,7 @@ class Ledger:
 
     def close(self, batch: Batch, execution: str, problem: str | None = None) -> None:
         """All is accounted for; final. A disputed batch is kept at the provider."""
-        noticed = {"problem": problem, "noticed_by": execution} if problem else {}
+        noticed = {"problem": problem, "noticed_by": execution, "told": False} if problem else {}
         self._move(
             batch,
             "open",
@@ -182,6 +197,7 @@ class Ledger:
                 "tally": batch.tally.as_item(),
                 "cost": batch.cost,
                 "disputed": batch.disputed,
+                "unread": batch.unread,
                 "ended_at": batch.ended_at.isoformat() if batch.ended_at else None,
                 "closed_at": _now(),
                 "closed_by": execution,
@@ -196,10 +212,19 @@ class Ledger:
     def mark_cancel_asked(self, batch: Batch) -> None:
         self._move(batch, "open", {"cancel_asked": True})
 
-    def set_aside(self, batch: Batch, execution: str, problem: str) -> None:
+    def set_aside(self, batch: Batch, execution: str, problem: str, unknown: bool) -> None:
         """This execution goes on without it; only the first to meet the problem fails for it."""
         noticed = {} if batch.noticed_by else {"problem": problem, "noticed_by": execution}
-        self._move(batch, "open", {"aside_by": execution, "looks": 0, **noticed})
+        values = {"aside_by": execution, "unknown": unknown, "looks": 0, **noticed}
+        self._move(batch, batch.state, values)
+
+    def mark_told(self, batch: Batch) -> None:
+        """Somebody was told of its problem: no later execution fails for it."""
+        self._move(batch, batch.state, {"told": True})
+
+    def take_back(self, batch: Batch) -> None:
+        """The provider knows it after all: wait for it as for any other."""
+        self._move(batch, "open", {"looks": 0, "unknown": False}, remove=("aside_by",))
 
     # What tries a new task or model before it is paid in bulk.
 
@@ -299,18 +324,31 @@ class Ledger:
 
     # Rounds, tickets without text, long ids, the report.
 
-    def begin_round(self, run_id: str, number: int, execution: str) -> None:
-        record = {"run_id": run_id, "record": f"round#{number:03}", "execution": execution}
-        item = {**record, "walked": False, "expires_at": _expiry()}
-        self.transact([self.put_once(item)], execution)
+    def begin_round(self, run_id: str, round_: Round) -> None:
+        record = {"run_id": run_id, "record": f"round#{round_.number:03}"}
+        began = round_.begun_at.isoformat() if round_.begun_at else None
+        values = {"execution": round_.execution, "walked": False, "begun_at": began}
+        item = {**record, **values, "expires_at": _expiry()}
+        self.transact([self.put_once(item)], round_.execution)
 
     def end_walk(self, run_id: str, number: int) -> None:
-        self.dynamodb.update_item(
-            TableName=self.name,
-            Key=to_item({"run_id": run_id, "record": f"round#{number:03}"}),
-            UpdateExpression="SET walked = :yes",
-            ExpressionAttributeValues=to_item({":yes": True}),
-        )
+        """The round has reached the end of the index.
+
+        Raises:
+            Stale: the table has forgotten the round.
+        """
+        try:
+            self.dynamodb.update_item(
+                TableName=self.name,
+                Key=to_item({"run_id": run_id, "record": f"round#{number:03}"}),
+                UpdateExpression="SET walked = :yes",
+                ConditionExpression="attribute_exists(run_id)",
+                ExpressionAttributeValues=to_item({":yes": True}),
+            )
+        except ClientError as error:
+            if error_code(error) == CONDITION_FAILED:
+                raise Stale(f"round {number} of run {run_id} is no longer in the table") from error
+            raise
 
     def empty_group(self, run_id: str, record: str, execution: str, tickets: int) -> dict[str, Any]:
         """The element of a transaction that counts tickets without text."""
@@ -375,16 +413,11 @@ class Ledger:
         Raises:
             Stale: a condition failed: the lock's, or one of the elements'.
         """
-        lock_held: Any = {
-            "ConditionCheck": {
-                "TableName": self.name,
-                "Key": to_item(_LOCK_KEY),
-                "ConditionExpression": "holder = :me AND attribute_not_exists(stop)",
-                "ExpressionAttributeValues": to_item({":me": holder}),
-            }
-        }
+        self._transact([lock.check_held(self.name, holder), *elements])
+
+    def _transact(self, elements: list[Any]) -> None:
         try:
-            self.dynamodb.transact_write_items(TransactItems=[lock_held, *elements])
+            self.dynamodb.transact_write_items(TransactItems=elements)
         except ClientError as error:
             if error_code(error) == "TransactionCanceledException":
                 raise Stale from error

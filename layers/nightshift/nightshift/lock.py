@@ -3,7 +3,7 @@
 It names the holder's execution, and only the end of that execution frees it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 OVER = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _FORGOTTEN = timedelta(days=1)
 _KEY = to_item({"run_id": LOCK_RUN_ID, "record": "lock"})
+_MAY_CREATE = "holder = :me AND attribute_not_exists(stop)"
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """The lock as it is now; `stop` means that nothing is created until the next start."""
+    """The lock as it is now; `stop` means that nothing is created until the next start, and
+    `last_intent` is the token of the intent that was written last, by any execution."""
 
     holder: str | None = None
     held_since: datetime | None = None
     unfinished: frozenset[str] = frozenset()
     stop: bool = False
+    last_intent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,20 @@ class LockItem:
             datetime.fromisoformat(since) if since else None,
             frozenset(values.get("unfinished", ())),
             "stop" in values,
+            values.get("last_intent"),
         )
 
     def ask_to_stop(self) -> None:
         """Nothing is created from now on; the holder's next call finds out."""
         self._update("SET stop = :yes", {":yes": True}, "attribute_exists(run_id)")
 
-    def finish(self, execution: str, run_id: str) -> None:
-        """A run has nothing open any more."""
-        values = {":run": {run_id}, ":me": execution}
-        self._update("DELETE unfinished :run", values, "holder = :me")
+    def finish(self, execution: str, runs: Iterable[str], last_intent: str | None) -> bool:
+        """Runs with nothing left to do; False if an intent was written since `last_intent` was
+        read, and with it the lock before the runs' records: then one of them may have more to do.
+        """
+        same, seen = _no_intent_since(last_intent)
+        values = {":runs": set(runs), ":me": execution, **seen}
+        return self._update("DELETE unfinished :runs", values, f"holder = :me AND {same}")
 
     def _replace(self, old: str | None, execution: str, run_id: str) -> bool:
         values: dict[str, Any] = {
@@ -109,3 +116,46 @@ class LockItem:
                 return False
             raise
         return True
+
+
+# Elements of transactions on the run table that depend on the lock.
+
+
+def check_held(table: str, execution: str) -> dict[str, Any]:
+    """This execution holds the lock and may create."""
+    return {
+        "ConditionCheck": {
+            "TableName": table,
+            "Key": _KEY,
+            "ConditionExpression": _MAY_CREATE,
+            "ExpressionAttributeValues": to_item({":me": execution}),
+        }
+    }
+
+
+def learn_of_intent(
+    table: str, execution: str, run_id: str, token: str, last_intent: str | None
+) -> dict[str, Any]:
+    """The same, and the lock learns of an intent: its run is unfinished, its token is the last.
+
+    `last_intent` is the token that the lock had before the run's records were read.
+    """
+    same, seen = _no_intent_since(last_intent)
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": _KEY,
+            "UpdateExpression": "SET last_intent = :token ADD unfinished :run",
+            "ConditionExpression": f"{_MAY_CREATE} AND {same}",
+            "ExpressionAttributeValues": to_item(
+                {":me": execution, ":run": {run_id}, ":token": token, **seen}
+            ),
+        }
+    }
+
+
+def _no_intent_since(last_intent: str | None) -> tuple[str, dict[str, str]]:
+    """A condition, and the values that it needs."""
+    if last_intent is None:
+        return "attribute_not_exists(last_intent)", {}
+    return "last_intent = :seen", {":seen": last_intent}

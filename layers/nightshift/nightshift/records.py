@@ -15,6 +15,8 @@ type State = Literal["creating", "open", "closed", "void"]
 
 # Why a batch is void: refused (try again later), too large, rejected for good, never seen.
 REFUSED, TOO_LARGE, REJECTED, UNSEEN = "refused", "too_large", "rejected", "unseen"
+# Why a closed batch was never read to its end: Claude had lost it, or a cancel gave it up.
+LOST, GIVEN_UP = "lost", "given_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,11 @@ class Tally:
     def accounted(self) -> int:
         """Requests whose end is known."""
         return self.classified + self.superseded + self.requeued + self.failed
+
+    @property
+    def read(self) -> int:
+        """Requests whose result was read, whatever it said."""
+        return self.succeeded + self.errored + self.canceled + self.expired
 
     def as_item(self) -> dict[str, Any]:
         counts = {f.name: getattr(self, f.name) for f in fields(self) if f.type is int}
@@ -90,7 +97,10 @@ class Batch:
     `looks` counts turns in which the provider did not show it (`turned_by` is the execution that
     has waited one since the last look), `readings` those whose results
     did not add up. `foreign` are batches of others that we held for this one. `noticed_by` is
-    the execution that fails for its `problem`, `aside_by` the one that goes on without it.
+    the execution that fails for its `problem`, `told` whether a later one found that somebody was
+    told. `aside_by` is the last execution that went on without it, `unknown` whether the provider
+    denied to know it then. `unread` is why a closed batch was not read to its end. `largest` is
+    the largest bound of one of its requests, in USD.
     """
 
     run_id: str
@@ -105,6 +115,7 @@ class Batch:
     requests: int
     bound: Decimal
     intent_at: datetime
+    largest: Decimal | None = None
     batch_id: str | None = None
     created_at: datetime | None = None
     ended_at: datetime | None = None
@@ -125,16 +136,44 @@ class Batch:
     closed_by: str | None = None
     problem: str | None = None
     noticed_by: str | None = None
+    told: bool = False
     aside_by: str | None = None
+    unknown: bool = False
+    unread: str | None = None
 
     @property
     def key(self) -> dict[str, str]:
         return {"run_id": self.run_id, "record": self.record}
 
     @property
+    def number(self) -> int:
+        """The place among the batches of the run; sort keys order only the first 9,999."""
+        return number_of(self.record)
+
+    @property
+    def set_aside(self) -> bool:
+        """Open, but some execution could not read it and went on without it."""
+        return self.state == "open" and self.aside_by is not None
+
+    @property
+    def counted(self) -> Decimal:
+        """USD that a budget must reckon with: what was read at its cost, all else at its bound.
+
+        A bound is never below the cost of what was read of the same batch.
+        """
+        if self.state == "void":
+            return Decimal(0)
+        if self.state != "closed":
+            return self.bound
+        unread = self.requests - self.tally.read
+        most = self.bound if self.largest is None else self.largest
+        return min(self.bound, self.cost + unread * most) if unread else self.cost
+
+    @property
     def undeleted(self) -> bool:
         """Closed, and its results still lie at the provider although nobody needs them."""
-        return self.state == "closed" and not self.deleted and not self.disputed
+        kept = self.disputed or self.unread is not None
+        return self.state == "closed" and not self.deleted and not kept
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
@@ -204,20 +243,40 @@ class Round:
     number: int
     execution: str
     walked: bool
+    begun_at: datetime | None = None
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        began = datetime.fromisoformat(item["begun_at"]) if "begun_at" in item else None
+        return cls(number_of(item["record"]), item["execution"], item["walked"], began)
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """Tickets without text that one execution gave up in one transaction."""
+
+    number: int
+    execution: str
+    tickets: int
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        return cls(number_of(item["record"]), item["execution"], int(item["tickets"]))
 
 
 @dataclass(frozen=True)
 class Night:
-    """Everything that the record says about one run."""
+    """Everything that the record says about one run, each kind in the order of its numbers."""
 
     run_id: str
     batches: tuple[Batch, ...] = ()
     rounds: tuple[Round, ...] = ()
-    empties: tuple[tuple[str, int], ...] = field(default=())
-    """Executions and how many tickets without text each gave up in one transaction."""
+    empties: tuple[Empty, ...] = ()
     canaries: tuple[Canary, ...] = ()
     model_notices: Mapping[str, str] = field(default_factory=dict)
     """What each execution that looked at the model's lifecycle found; empty where all is well."""
+    told: frozenset[str] = frozenset()
+    """Executions of which somebody was told the problems of all batches that they met."""
 
     def in_state(self, *states: State) -> list[Batch]:
         return [batch for batch in self.batches if batch.state in states]
@@ -229,3 +288,23 @@ class Night:
             for batch in self.batches
             if (batch.state == "open" or batch.undeleted) and batch.aside_by != execution
         ]
+
+    @property
+    def next_batch(self) -> str:
+        """The record of the next intent. The table forgets old items, so the highest counts."""
+        return f"batch#{max((b.number for b in self.batches), default=0) + 1:04}"
+
+    @property
+    def next_round(self) -> int:
+        """The table may forget a round before its batches: theirs count too."""
+        rounds = [*(r.number for r in self.rounds), *(b.round for b in self.batches)]
+        return max(rounds, default=0) + 1
+
+    @property
+    def next_empty(self) -> int:
+        return max((group.number for group in self.empties), default=0) + 1
+
+
+def number_of(record: str) -> int:
+    """The number in a sort key such as `batch#0001`."""
+    return int(record.partition("#")[2])

@@ -2,11 +2,34 @@
 
 from nightshift.claude import KeyRefused, NotCreated
 from nightshift.deployment import Deployment
-from nightshift.errors import ClaudeRejected, ClaudeUnavailable
+from nightshift.errors import ClaudeRejected
 from nightshift.observability import logger
+from nightshift.records import REFUSED, Night
 
 _LONGEST_BACKOFF = 900
-_REFUSALS_UNTIL_FAILURE = 100
+# With the waits between them about a day.
+_MOST_IN_A_ROW = 100
+
+
+def in_a_row(night: Night, execution: str) -> int:
+    """How often this execution's creates were refused since the last that was not."""
+    count = 0
+    for batch in reversed(night.batches):
+        if batch.refusal != REFUSED or batch.execution != execution:
+            break
+        count += 1
+    return count
+
+
+def too_often(night: Night, execution: str) -> str:
+    """What to say of a provider that has taken no batch for about a day; else empty."""
+    refusals = in_a_row(night, execution)
+    if refusals < _MOST_IN_A_ROW:
+        return ""
+    return (
+        f"Claude took no batch, {refusals} times in a row. What was open is collected; start "
+        "again when Claude takes batches again."
+    )
 
 
 def seconds_to_wait(no: NotCreated, refusals: int, stack: Deployment) -> float:
@@ -14,22 +37,15 @@ def seconds_to_wait(no: NotCreated, refusals: int, stack: Deployment) -> float:
 
     Raises:
         ClaudeRejected: the key is refused, and there is no newer one.
-        ClaudeUnavailable: so many refusals take about a day.
     """
     if isinstance(no, KeyRefused):
         return _after_refused_key(stack)
     logger.warning("refused", why=str(no), refusals=refusals)
-    return max(no.retry_after, backoff(str(no), refusals, stack.settings.poll_seconds))
+    return max(no.retry_after, backoff(refusals, stack.settings.poll_seconds))
 
 
-def backoff(why: str, failures: int, poll_seconds: int) -> float:
-    """Seconds until the next try, after so many failures in a row.
-
-    Raises:
-        ClaudeUnavailable: so many take about a day.
-    """
-    if failures >= _REFUSALS_UNTIL_FAILURE:
-        raise ClaudeUnavailable(f"{why}, {failures} times in a row. Start again when it is up.")
+def backoff(failures: int, poll_seconds: int) -> float:
+    """Seconds until the next try, after so many failures in a row."""
     return min(_LONGEST_BACKOFF, poll_seconds * 2.0 ** min(failures - 1, 10))
 
 

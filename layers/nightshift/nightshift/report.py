@@ -35,7 +35,7 @@ def flat(night: Night, ending: Ending, pending: int, started_at: datetime) -> di
     closed = night.in_state("closed")
     total = sum((batch.tally for batch in closed), Tally())
     submitted = sum(batch.requests for batch in closed)
-    empty = sum(tickets for _, tickets in night.empties)
+    empty = sum(group.tickets for group in night.empties)
     if submitted != total.accounted:
         raise LedgerMismatch(
             f"Run {night.run_id}: {submitted} requests, but {total.accounted} accounted for."
@@ -67,21 +67,35 @@ def flat(night: Night, ending: Ending, pending: int, started_at: datetime) -> di
     return {**report, "reason": ending.reason} if ending.reason else report
 
 
-def problem(nights: Iterable[Night], execution: str) -> dict[str, str] | None:
-    """The gravest problem that this execution was the first to meet, for the workflow to fail."""
-    batches = [batch for night in nights for batch in night.batches]
-    noticed = [b.problem for b in batches if b.noticed_by == execution and b.problem]
-    if not noticed:
+def problem(nights: Sequence[Night], execution: str) -> dict[str, str] | None:
+    """The gravest problem for which this execution must fail: one that it was the first to meet,
+    or one that an earlier execution met and of which nobody was told."""
+    told = _told_by(nights, execution)
+    problems = [str(b.problem) for b in _with_problems(nights) if b.noticed_by not in told]
+    if not problems:
         return None
-    error, _, cause = min(noticed, key=_gravity).partition(": ")
-    more = f" ({len(noticed) - 1} more batches with problems.)" if len(noticed) > 1 else ""
+    error, _, cause = min(problems, key=_gravity).partition(": ")
+    more = f" ({len(problems) - 1} more batches with problems.)" if len(problems) > 1 else ""
     return {"error": error, "cause": cause + more}
+
+
+def told_by_others(nights: Sequence[Night], execution: str) -> list[Batch]:
+    """Batches of whose problems somebody was told by the earlier execution that met them."""
+    told = _told_by(nights, execution)
+    return [batch for batch in _with_problems(nights) if batch.noticed_by in told]
+
+
+def rejected(nights: Iterable[Night], execution: str) -> bool:
+    """Whether Claude has refused the requests of a batch that this execution collected."""
+    batches = [batch for night in nights for batch in night.batches]
+    problems = [batch.problem or "" for batch in batches if batch.noticed_by == execution]
+    return any(text.startswith("ClaudeRejected:") for text in problems)
 
 
 def worked(night: Night, execution: str) -> bool:
     """Whether this execution did anything for the run."""
     sent = any(execution in (batch.execution, batch.closed_by) for batch in accepted(night))
-    return sent or any(who == execution for who, _ in night.empties)
+    return sent or any(group.execution == execution for group in night.empties)
 
 
 def accepted(night: Night) -> Sequence[Batch]:
@@ -90,17 +104,18 @@ def accepted(night: Night) -> Sequence[Batch]:
 
 def tickets_left(night: Night) -> int:
     """Tickets of the last round that still ask for a category although the run took them on."""
-    last = [batch for batch in night.batches if batch.round == len(night.rounds)]
-    sent = [batch.record for batch in last if batch.state != "void"]
+    number = night.rounds[-1].number if night.rounds else 0
+    last = [batch for batch in night.batches if batch.round == number]
+    sent = max((batch.number for batch in last if batch.state != "void"), default=0)
     # A batch that turned out not to be ours after others were sent: nobody has asked its tickets.
-    skipped = [b for b in last if b.refusal == UNSEEN and any(b.record < later for later in sent)]
-    return sum((b.tally for b in last), Tally()).left + sum(b.requests for b in skipped)
+    skipped = [b.requests for b in last if b.refusal == UNSEEN and b.number < sent]
+    return sum((b.tally for b in last), Tally()).left + sum(skipped)
 
 
 def details(night: Night) -> dict[str, Any]:
     """What the run's own item says beyond the output: why tickets are what they are now."""
     total = sum((batch.tally for batch in night.in_state("closed")), Tally())
-    empty = sum(tickets for _, tickets in night.empties)
+    empty = sum(group.tickets for group in night.empties)
     failures = total.failures + Counter(empty_ticket=empty)
     return {"categories": dict(total.categories), "failures": dict(failures)}
 
@@ -117,3 +132,14 @@ def _all_input(used: Usage) -> int:
 def _gravity(problem_text: str) -> int:
     error = problem_text.partition(":")[0]
     return _GRAVEST_FIRST.index(error) if error in _GRAVEST_FIRST else len(_GRAVEST_FIRST)
+
+
+def _with_problems(nights: Iterable[Night]) -> list[Batch]:
+    """Batches with a problem that is not marked as told."""
+    batches = [batch for night in nights for batch in night.batches]
+    return [batch for batch in batches if batch.problem and not batch.told]
+
+
+def _told_by(nights: Iterable[Night], execution: str) -> set[str]:
+    """Other executions that have told somebody of the problems that they met."""
+    return {other for night in nights for other in night.told} - {execution}

@@ -11,7 +11,7 @@ from nightshift.errors import ClaudeRejected
 from nightshift.ledger import Stale, month_of
 from nightshift.observability import logger
 from nightshift.records import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round
-from nightshift.refusal import seconds_to_wait
+from nightshift.refusal import in_a_row, seconds_to_wait
 from nightshift.task import Form
 
 # A chunk must be sent while a look at the model and the create's own timeout still fit into the
@@ -21,7 +21,8 @@ TIME_TO_SEND = CREATE_TIMEOUT + 120
 
 @dataclass(frozen=True)
 class Sender:
-    """Builds and sends the next chunk of a round, within what `month` may still cost."""
+    """Builds and sends the next chunk of a round, within what `month` may still cost, while the
+    last intent of the stack is `last_intent`."""
 
     stack: Deployment
     night: Night
@@ -29,6 +30,7 @@ class Sender:
     execution: str
     form: Form
     month: str
+    last_intent: str | None
 
     def build(self, room: Room, blocked: list[Batch]) -> Chunk:
         """The chunk after what this round has sent. Keys of `blocked` batches are passed over."""
@@ -55,7 +57,7 @@ class Sender:
         batch = self._intent(chunk)
         if month_of(batch.intent_at) != self.month:
             raise Stale("a new month has begun, with a budget of its own")
-        stack.ledger.intend(batch)
+        stack.ledger.intend(batch, self.last_intent)
         try:
             created = stack.claude.create(chunk.body)
         except OutcomeUnknown as unknown:
@@ -79,7 +81,7 @@ class Sender:
     def _intent(self, chunk: Chunk) -> Batch:
         return Batch(
             run_id=self.night.run_id,
-            record=f"batch#{len(self.night.batches) + 1:04}",
+            record=self.night.next_batch,
             token=chunk.token,
             state="creating",
             round=self.round.number,
@@ -100,12 +102,4 @@ class Sender:
         self.stack.ledger.void(batch, REFUSED)
         if isinstance(no, TooLarge):
             raise ClaudeRejected("Claude finds a single request too large: look at the task file.")
-        return seconds_to_wait(no, self._refusals_in_a_row() + 1, self.stack)
-
-    def _refusals_in_a_row(self) -> int:
-        count = 0
-        for batch in reversed(self.night.batches):
-            if batch.refusal != REFUSED:
-                break
-            count += 1
-        return count
+        return seconds_to_wait(no, in_a_row(self.night, self.execution) + 1, self.stack)

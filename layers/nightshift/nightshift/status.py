@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from nightshift.claude import ProviderBatch
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound
 from nightshift.events import StatusCall
+from nightshift.held import free_from
 from nightshift.ledger import Ledger, Stale
 from nightshift.records import Batch
 
 # A batch may be unknown for some seconds after its create (anthropic-sdk-python#1432, 2026-04).
 TURNS_UNTIL_NOT_FOUND = 60
 _LONGEST_WAIT = 900
+
+type Sight = Literal["ended", "open", "aside"]
 
 
 def status(call: StatusCall, stack: Deployment) -> dict[str, Any]:
@@ -25,9 +28,9 @@ def status(call: StatusCall, stack: Deployment) -> dict[str, Any]:
         with suppress(Stale):
             stack.ledger.turn(batch, call.execution)
     ended = [batch.record for batch in working if batch.undeleted]
-    waiting = [batch for batch in working if not batch.undeleted]
-    if waiting:
-        ended += _ended(waiting, call, stack)
+    seen = _look_at([batch for batch in working if not batch.undeleted], call, stack)
+    ended += [batch.record for batch, sight in seen if sight == "ended"]
+    waiting = [batch for batch, sight in seen if sight != "aside"]
     idle = "wait" if waiting and not call.more else "submit"
     return {
         "next": "collect" if ended else idle,
@@ -40,44 +43,61 @@ def status(call: StatusCall, stack: Deployment) -> dict[str, Any]:
 
 
 def turn_seconds(waiting: Sequence[Batch], poll_seconds: int) -> int:
-    """How long a turn is: a tenth of the age of the oldest open batch, within bounds.
+    """How long a turn is: a tenth of the age of the oldest batch that is waited for, within bounds.
+    One that an earlier execution has set aside is looked at, not waited for.
 
     So 24 hours take some 125 turns of nine events, and Step Functions allows 25,000 events
     (docs.aws.amazon.com, Step Functions quotas, 2026-11).
     """
     now = datetime.now(UTC)
-    oldest = min((batch.created_at or now for batch in waiting), default=now)
-    age = (now - oldest).total_seconds()
+    created = [batch.created_at or now for batch in waiting if not batch.set_aside]
+    age = (now - min(created, default=now)).total_seconds()
     return int(max(poll_seconds, min(_LONGEST_WAIT, age / 10)))
 
 
-def miss(ledger: Ledger, batch: Batch, execution: str) -> None:
-    """The provider does not know a batch: ask again for many turns, then go on without it."""
-    if batch.looks + 1 < TURNS_UNTIL_NOT_FOUND:
-        return ledger.look(batch)
+def miss(ledger: Ledger, batch: Batch, execution: str) -> Sight:
+    """The provider does not know a batch: ask again for many turns, then go on without it.
+
+    One that was set aside before has had its turns.
+    """
+    if not batch.set_aside and batch.looks + 1 < TURNS_UNTIL_NOT_FOUND:
+        ledger.look(batch)
+        return "open"
     if not batch.proved:
-        return ledger.disown(batch)  # somebody else's, and its owner has deleted it
+        ledger.disown(batch)  # somebody else's, and its owner has deleted it
+        return "open"
     what = (
         f"BatchNotFound: Claude does not know {batch.batch_id} ({batch.record} of run "
-        f"{batch.run_id}). Its {batch.requests} tickets stay pending and are not sent again. "
-        "Start the workflow with action cancel to give it up."
+        f"{batch.run_id}). Does the API key belong to another workspace now? Then store the one "
+        f"that sent it and start again. Its {batch.requests} tickets are kept back until "
+        f"{free_from(batch):%Y-%m-%d %H:%M} UTC; if Claude does not know it then, it is closed as "
+        "lost and they are asked again."
     )
-    return ledger.set_aside(batch, execution, what)
+    ledger.set_aside(batch, execution, what, unknown=True)
+    return "aside"
 
 
-def _ended(waiting: Sequence[Batch], call: StatusCall, stack: Deployment) -> list[str]:
+def _look_at(
+    batches: Sequence[Batch], call: StatusCall, stack: Deployment
+) -> list[tuple[Batch, Sight]]:
+    if not batches:
+        return []
     newest = {batch.batch_id: batch for batch in stack.claude.newest()}
-    ended = []
-    for batch in waiting:
-        found = newest.get(str(batch.batch_id)) or _retrieve(batch, call, stack)
-        if found and found.ended:
-            ended.append(batch.record)
-    return ended
+    return [
+        (batch, _sight(batch, newest.get(str(batch.batch_id)), call, stack)) for batch in batches
+    ]
 
 
-def _retrieve(batch: Batch, call: StatusCall, stack: Deployment) -> ProviderBatch | None:
+def _sight(batch: Batch, found: ProviderBatch | None, call: StatusCall, stack: Deployment) -> Sight:
     try:
-        return stack.claude.retrieve(str(batch.batch_id))
+        found = found or stack.claude.retrieve(str(batch.batch_id))
+        if found.ended:
+            return "ended"
+        if batch.set_aside:
+            stack.ledger.take_back(batch)
     except BatchNotFound:
-        miss(stack.ledger, batch, call.execution)
-        return None
+        with suppress(Stale):
+            return miss(stack.ledger, batch, call.execution)
+    except Stale:
+        pass  # another call has moved it on
+    return "open"

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
-from nightshift import budget, canary, estimate, lifecycle, report, table_check
+from nightshift import budget, canary, estimate, held, lifecycle, report, table_check
 from nightshift.adopt import resolve
 from nightshift.budget import Left
 from nightshift.canary import Trial
@@ -17,11 +18,19 @@ from nightshift.errors import ClaudeRejected
 from nightshift.events import SubmitCall
 from nightshift.ledger import Stale
 from nightshift.lock import Lock
-from nightshift.records import TOO_LARGE, Night, Round, Version
+from nightshift.records import TOO_LARGE, Batch, Night, Round, Version
+from nightshift.refusal import too_often
 from nightshift.report import Ending
 from nightshift.send import TIME_TO_SEND, Sender
 from nightshift.status import turn_seconds
 from nightshift.task import form_for
+from nightshift.unread import settle_lost
+
+# A batch costs some 18 of the 25,000 events that Step Functions allows an execution
+# (docs.aws.amazon.com, Step Functions quotas, 2026-11); what is left waits for the next start.
+_MOST_BATCHES = 1000
+# Seconds: for keys that are kept back an execution waits at most so long, in turns of at most.
+_LONGEST_FOR_KEYS, _LONGEST_TURN = 7200, 900
 
 type Step = dict[str, Any]
 """What the workflow does next: `next` is submit, wait or report, with what that needs."""
@@ -55,8 +64,9 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
     try:
         return _Turn(call, stack, lock, time_left, nights, version).decide()
     except Stale:
-        # The lock or a record moved on under this call: read everything again, decide anew.
-        return _again(call.run_id)
+        # The lock or a record moved on under this call: read everything again, decide anew. After
+        # a wait, since a record that always says so would fill the execution's history.
+        return _wait(call.run_id, stack.settings.poll_seconds, more=True)
 
 
 def _stand_back(call: SubmitCall, stack: Deployment) -> Step:
@@ -90,6 +100,8 @@ class _Turn:
         return self.call.execution
 
     def decide(self) -> Step:
+        if any(settle_lost(night, self.stack, self._me) for night in self.nights):
+            return _again(self.call.run_id)
         if self.lock.stop:
             canceled = [cancel(night, self.stack, self._me) for night in self.nights]
             if any(canceled):
@@ -124,35 +136,63 @@ class _Turn:
         if night.working(self._me):
             return self._wait(night)
         why_not = self._why_no_round(night)
+        if why_not == "" and (seconds := self._until_some_are_free()):
+            return _wait(night.run_id, seconds, more=True)
         if why_not is not None:
             return self._conclude(night, why_not)
-        number = len(night.rounds) + 1
-        self.stack.ledger.begin_round(night.run_id, number, self._me)
-        return self._send(night, Round(number, self._me, walked=False))
+        round_ = Round(night.next_round, self._me, walked=False, begun_at=self.stack.now())
+        self.stack.ledger.begin_round(night.run_id, round_)
+        return self._send(night, round_)
 
     def _why_create_nothing(self) -> str | None:
+        *_, ours = self.nights
         if self.lock.stop:
             return "canceled"
         if self.call.input.action == "collect":
             return "collect"
-        problem = report.problem(self.nights, self._me)
-        if problem and problem["error"] == "ClaudeRejected":
+        if report.rejected(self.nights, self._me):
             return "rejected"
-        return None
+        return "unavailable" if too_often(ours, self._me) else None
 
     def _why_no_round(self, night: Night) -> str | None:
         """The reason for tickets that stay pending; empty when none do; None: begin a round."""
-        begun = sum(round_.execution == self._me for round_ in night.rounds)
+        begun = [round_ for round_ in night.rounds if round_.execution == self._me]
         if not begun:
             return None
-        if not report.tickets_left(night):
+        if not report.tickets_left(night) and not self._some_were_freed(begun[-1]):
             return ""
         if self.call.input.limit is not None:
             return "limit"
-        return "rounds" if begun >= self.stack.settings.max_attempts else None
+        if self._has_created_most(night):
+            return "batches"
+        return "rounds" if len(begun) >= self.stack.settings.max_attempts else None
+
+    def _some_were_freed(self, last: Round) -> bool:
+        """Whether tickets that the last round had to pass over may be asked now."""
+        if last.begun_at is None:
+            return False
+        freed = held.freed_since(last.begun_at, self.nights, self.stack.now())
+        return any(self._has_pending(batch) for batch in freed)
+
+    def _until_some_are_free(self) -> float:
+        """Seconds until the next turn, where keys that are kept back will be free before long, and
+        tickets wait there; else 0."""
+        now = self.stack.now()
+        blocks = [b for b in held.kept_back(self.nights, now) if self._has_pending(b)]
+        waits = [(held.free_from(batch) - now).total_seconds() for batch in blocks]
+        soonest = min(waits, default=_LONGEST_FOR_KEYS + 1)
+        return ceil(min(soonest, _LONGEST_TURN)) if soonest <= _LONGEST_FOR_KEYS else 0
+
+    def _has_pending(self, batch: Batch) -> bool:
+        return self.stack.tickets.any_pending(batch.first, batch.last)
+
+    def _has_created_most(self, night: Night) -> bool:
+        return sum(batch.execution == self._me for batch in night.batches) >= _MOST_BATCHES
 
     def _send(self, night: Night, round_: Round) -> Step:
         """The next chunk of this round, if one fits now."""
+        if self._has_created_most(night):
+            return self._wait_or_conclude(night, "batches")
         requests = self._requests_allowed(night, round_)
         if requests < 1:
             return self._wait_or_conclude(night, "limit")
@@ -160,9 +200,9 @@ class _Turn:
         room = Room(requests, left.usd, lambda: self.time_left() < TIME_TO_SEND)
         counted = self.version.fixed_tokens if self.version else None
         form = form_for(self.stack.task, self.stack.settings.model, counted)
-        sender = Sender(self.stack, night, round_, self._me, form, left.month)
-        set_aside = [b for n in self.nights for b in n.in_state("open") if b.aside_by]
-        chunk = sender.build(room, set_aside)
+        last_intent = self.lock.last_intent
+        sender = Sender(self.stack, night, round_, self._me, form, left.month, last_intent)
+        chunk = sender.build(room, held.kept_back(self.nights, self.stack.now()))
         with closing(chunk.body):
             if chunk.requests and not _is_crumb(chunk, night):
                 first = self._before_paying(night, left)
@@ -222,7 +262,8 @@ class _Turn:
 
     def _conclude(self, night: Night, reason: str) -> Step:
         nights = [*self.nights[:-1], night]
-        return {"next": "report", **Conclusion(self.call, self.stack, nights).step(reason)}
+        conclusion = Conclusion(self.call, self.stack, self.lock, nights)
+        return {"next": "report", **conclusion.step(reason)}
 
 
 def _is_crumb(chunk: Chunk, night: Night) -> bool:

@@ -189,6 +189,23 @@ class TicketTable:
                 self.pace.slow_down(halvings)
         return refused
 
+    def any_pending(self, first: str, last: str) -> bool:
+        """Whether a ticket of this range of keys is pending, as far as the index knows."""
+        found = self.dynamodb.query(
+            TableName=self.name,
+            IndexName=STATUS_INDEX,
+            KeyConditionExpression="classification_status = :pending "
+            "AND ticket_id BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":pending": {"S": PENDING},
+                ":first": {"S": first},
+                ":last": {"S": last},
+            },
+            Select="COUNT",
+            Limit=1,
+        )
+        return found["Count"] > 0
+
     def count_pending(self) -> int:
         """How many tickets ask for a category now, as far as the index knows."""
         return self._count(PENDING)

@@ -78,7 +78,7 @@ class Facts:
 
     @property
     def empty(self) -> int:
-        return sum(tickets for _, tickets in self.record.night.empties)
+        return sum(group.tickets for group in self.record.night.empties)
 
     @property
     def failed(self) -> int:

@@ -1,0 +1,33 @@
+"""Batches that are closed without having been read: lost at the provider, or given up."""
+
+from dataclasses import replace
+
+from nightshift.deployment import Deployment
+from nightshift.errors import BatchNotFound
+from nightshift.held import free_from
+from nightshift.ledger import Ledger
+from nightshift.records import LOST, Batch, Night, Tally
+
+
+def close_unread(batch: Batch, ledger: Ledger, execution: str, why: str) -> None:
+    """Close a batch as LOST or GIVEN_UP: its unread requests count as requeued, and in every
+    budget at their bound for ever, since nobody knows what they cost."""
+    whole = ledger.batch(batch.run_id, batch.record)
+    unread = whole.requests - whole.tally.accounted
+    tally = whole.tally + Tally(requeued=unread, left=unread)
+    ledger.close(replace(whole, tally=tally, unread=why), execution)
+
+
+def settle_lost(night: Night, stack: Deployment, execution: str) -> bool:
+    """Look once more for what the provider did not know, when nothing of it can be live any more;
+    True if any was settled: closed as lost, or waited for again since it is known after all."""
+    now = stack.now()
+    lost = [b for b in night.in_state("open") if b.set_aside and b.unknown and free_from(b) <= now]
+    for batch in lost:
+        try:
+            stack.claude.retrieve(str(batch.batch_id))
+        except BatchNotFound:
+            close_unread(batch, stack.ledger, execution, LOST)
+        else:
+            stack.ledger.take_back(batch)
+    return bool(lost)
