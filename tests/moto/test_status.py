@@ -1,7 +1,5 @@
 """Status: one look at all open batches, and how long to wait for the next."""
 
-from typing import Any
-
 import pytest
 
 from tests.moto.scene import DAY, Scene, Step
@@ -119,8 +117,11 @@ def test_a_batch_that_stays_unknown_is_set_aside_and_the_night_goes_on(scene: Sc
     after = scene.look(night)
     step = scene.send_all(night)
 
-    assert {step["next"] for step in steps} == {"wait"}
+    *turns, last = steps
+    assert {step["next"] for step in turns} == {"wait"}
+    assert (last["next"], last["open"]) == ("submit", 0)
     assert batch["problem"].startswith(f"BatchNotFound: Claude does not know {batch['batch_id']}")
+    assert "workspace" in batch["problem"]
     assert (batch["state"], batch["noticed_by"], batch["aside_by"]) == ("open", night, night)
     assert (after["next"], after["open"]) == ("submit", 0)
     assert step["next"] == "report"
@@ -128,15 +129,16 @@ def test_a_batch_that_stays_unknown_is_set_aside_and_the_night_goes_on(scene: Sc
     assert step["problem"]["error"] == "BatchNotFound"
 
 
-def test_the_tickets_of_a_batch_set_aside_are_never_sent_again(scene: Scene) -> None:
+def test_the_tickets_of_a_batch_set_aside_are_kept_back(scene: Scene) -> None:
     night, _ = _night_with_an_unknown_batch(scene)
     scene.send_all(night)
+    scene.tell(night)
     scene.stop(night)
     scene.claude.control.set_life(seconds=None, list_lag_looks=0, missing_looks=0)
     scene.put("AA", "C")
     second = scene.start("second")
 
-    _look_until_set_aside(scene, second)
+    _look_once(scene, second)
     step = scene.send_all(second, run_id="second")
 
     assert scene.claude.control.paid().most_common(1)[0][1] == 1
@@ -144,33 +146,42 @@ def test_the_tickets_of_a_batch_set_aside_are_never_sent_again(scene: Scene) -> 
     assert step["next"] == "wait"
 
 
-def test_a_batch_set_aside_fails_one_execution_only(scene: Scene) -> None:
+def test_a_batch_set_aside_fails_one_execution_only_and_no_later_one_is_idle(scene: Scene) -> None:
     night, _ = _night_with_an_unknown_batch(scene)
     scene.send_all(night)
+    scene.tell(night)
     scene.stop(night)
     second = scene.start("second")
 
-    _look_until_set_aside(scene, second)
+    _look_once(scene, second)
     step = scene.send_all(second, run_id="second")
 
     assert step["next"] == "report"
     assert step["problem"] is None
+    assert (step["report"]["status"], step["report"]["reason"]) == ("partial", "set_aside")
+    assert step["notices"] == []
 
 
-def test_cancel_gives_up_a_batch_that_was_set_aside(scene: Scene) -> None:
+def test_cancel_gives_up_what_claude_does_not_know(scene: Scene) -> None:
     night, _ = _night_with_an_unknown_batch(scene)
     scene.send_all(night)
+    scene.tell(night)
     scene.stop(night)
 
     canceling = scene.start("second")
+    scene.send_all(canceling, action="cancel")
+    scene.look(canceling)
     report = scene.send_all(canceling, action="cancel")["report"]
     scene.stop(canceling)
     scene.claude.control.set_life(seconds=None, list_lag_looks=0, missing_looks=0)
-    scene.send_all(scene.start("third"), run_id="third")
+    third = scene.send_all(scene.start("third"), run_id="third")["report"]
 
     assert (report["status"], report["requeued"], report["submitted"]) == ("canceled", 2, 2)
-    assert scene.records("batch#")[0]["state"] == "closed"
-    assert len(scene.records("batch#", "third")) == 1
+    [batch] = scene.records("batch#")
+    assert (batch["state"], batch["unread"]) == ("closed", "given_up")
+    # It keeps its tickets back just as long as one that nobody gave up.
+    assert scene.records("batch#", "third") == []
+    assert (third["status"], third["reason"]) == ("partial", "set_aside")
 
 
 def test_a_closed_batch_that_is_not_deleted_yet_is_named_again(scene: Scene, night: str) -> None:
@@ -204,9 +215,8 @@ def _night_with_an_unknown_batch(scene: Scene) -> tuple[str, list[Step]]:
     return night, [scene.look(night) for _ in range(TURNS)]
 
 
-def _look_until_set_aside(scene: Scene, execution: str, **asked: Any) -> None:
-    """The next execution asks again for as many turns before it goes on without the batch."""
+def _look_once(scene: Scene, execution: str) -> None:
+    """The next execution asks once before it goes on without the batch."""
     first = scene.send_all(execution, run_id="second")
-    assert (first["next"], first["run_id"]) == ("wait", DAY)
-    for _ in range(TURNS):
-        scene.look(execution)
+    assert (first["next"], first["run_id"], first["wait_seconds"]) == ("wait", DAY, 60)
+    assert scene.look(execution)["next"] == "submit"

@@ -216,7 +216,7 @@ class Ledger:
         """This execution goes on without it; only the first to meet the problem fails for it."""
         noticed = {} if batch.noticed_by else {"problem": problem, "noticed_by": execution}
         values = {"aside_by": execution, "unknown": unknown, "looks": 0, **noticed}
-        self._move(batch, batch.state, values)
+        self._move(batch, "closed" if batch.state == "closed" else "open", values)
 
     def mark_told(self, batch: Batch) -> None:
         """Somebody was told of its problem: no later execution fails for it."""
