@@ -11,6 +11,7 @@ import msgspec
 
 from nightshift import report
 from nightshift.aws import from_item
+from nightshift.held import LONGEST_LIFE
 from nightshift.ledger import Ledger
 from nightshift.money import NOTHING, Usage
 from nightshift.prices import published
@@ -29,8 +30,15 @@ def violations(world: World, tickets: Iterable[dict[str, Any]], thrown_away: str
         _books(world),
         _money(world),
         _provider(world),
+        _told(world),
     )
     return [problem for problems in checks for problem in problems]
+
+
+def _read(world: World) -> list[dict[str, Any]]:
+    """Every request of ours with a result, in a batch that was not closed unread."""
+    unread = {item["batch_id"] for item in items(world, "runs") if "unread" in item}
+    return [row for row in _ours(world) if row["result"] and row["batch_id"] not in unread]
 
 
 def _ours(world: World) -> Iterator[dict[str, Any]]:
@@ -48,8 +56,10 @@ def paid(world: World) -> Counter[str]:
 
 
 def _payments(world: World, thrown_away: str) -> Iterator[str]:
+    rows = _ours(world)
+    again = {row["text"] for row in rows if row["batch_id"] == world.asked_again}
     for text, times in paid(world).items():
-        allowed = 1 + (thrown_away in text)
+        allowed = 1 + (thrown_away in text) + (text in again)
         if times > allowed:
             yield f"paid {times} times instead of {allowed}: {text.split()[2]}"
 
@@ -92,19 +102,24 @@ def _books(world: World) -> Iterator[str]:
         total.update({key: value for key, value in flat.items() if type(value) is int})
         if flat["submitted"] != sum(flat[k] for k in _ENDS) - flat["empty"]:
             yield f"the books of {night.run_id} do not balance: {flat}"
-    kinds = Counter(row["result"]["type"] for row in _ours(world) if row["result"])
-    if total["submitted"] != kinds.total():
-        yield f"the books know of {total['submitted']} requests, the provider of {kinds.total()}"
-    texts = sum(paid(world).values())
-    if (total["classified"], total["superseded"], total["empty"]) != (len(paid(world)), 0, 1):
-        yield f"{texts} paid answers, but the books say {dict(total)}"
+    read = _read(world)
+    unread = sum(batch.requests for batch in batches if batch.unread)
+    if total["submitted"] != len(read) + unread:
+        yield f"the books know of {total['submitted']} requests, the provider of {len(read)}"
     answers = Counter(
         row["result"]["message"]["content"][0]["text"]
-        for row in _ours(world)
-        if row["result"] and row["result"]["type"] == "succeeded"
-    )
+        for row in read
+        if row["result"]["type"] == "succeeded"
+    ) - Counter({"bananas": 1})
+    late = 0 if world.asked_again == "" else total["superseded"]
+    if (total["classified"] + late, total["superseded"], total["empty"]) != (
+        answers.total(),
+        late,
+        1,
+    ):
+        yield f"{answers.total()} paid answers, but the books say {dict(total)}"
     told = sum((batch.tally.categories for batch in batches), Counter[str]())
-    if told != answers - Counter({"bananas": 1}):
+    if told != answers and not late:
         yield f"the books say {dict(told)}, the provider {dict(answers)}"
 
 
@@ -120,7 +135,7 @@ def _money(world: World) -> Iterator[str]:
     if not answered <= len(asked) <= answered + canaries["asked"]:
         yield f"{len(asked)} canaries were answered, but the books say {dict(canaries)}"
     price = published().of(SETTINGS.model)
-    in_batches = price.batch_cost(sum(map(_usage, _ours(world)), NOTHING))
+    in_batches = price.batch_cost(sum(map(_usage, _read(world)), NOTHING))
     canary = price.realtime_cost(_usage(asked[0]))
     billed = float(in_batches + answered * canary)
     cost = sum(report.flat(night, Ending("complete"), 0, _START)["cost_usd"] for night in nights)
@@ -143,8 +158,17 @@ def _provider(world: World) -> Iterator[str]:
         touched = (batch.deleted and not deletes) or batch.canceled_at is not None
         if batch.id in world.strangers and touched:
             yield "a stranger's batch was touched"
-        if batch.id not in world.strangers and not batch.deleted:
+        lost = batch.id == world.asked_again
+        if batch.id not in world.strangers and not batch.deleted and not lost:
             yield f"{batch.id} was left at the provider"
+
+
+def _told(world: World) -> Iterator[str]:
+    """Whatever happened to whoever met a problem, somebody was told."""
+    for item in items(world, "runs"):
+        error = item.get("problem", "").partition(":")[0]
+        if error and not any(said.startswith(error) for said in world.told):
+            yield f"nobody was told of {error}: {world.told}"
 
 
 _START = datetime.fromtimestamp(DAWN, UTC)
@@ -168,10 +192,18 @@ def at_any_time(world: World) -> Iterator[str]:
     ranges = sorted(
         (batch["first"], batch["last"])
         for batch in batches
-        if batch["state"] in ("creating", "open")
+        if batch["state"] in ("creating", "open") and not _may_be_asked_again(batch, world.now)
     )
     if any(one[1] >= next_one[0] for one, next_one in pairwise(ranges)):
         yield f"open ranges overlap: {ranges}"
+
+
+def _may_be_asked_again(batch: dict[str, Any], now: float) -> bool:
+    """Nobody could read it for so long that nothing of it is live any more."""
+    if "aside_by" not in batch:
+        return False
+    created = datetime.fromisoformat(batch.get("created_at", batch["intent_at"]))
+    return now >= (created + LONGEST_LIFE).timestamp()
 
 
 def _over_budget(world: World, records: Iterable[dict[str, Any]]) -> Iterator[str]:

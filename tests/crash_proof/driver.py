@@ -25,7 +25,8 @@ RETRIERS = {
     "status": STATES["Check status"]["Retry"],
     "collect": _MAP["Collect batch"]["Retry"],
 }
-SET_ASIDE = _MAP["Set the batch aside"]["Arguments"]["UpdateExpression"]
+SET_ASIDE = _MAP["Set the batch aside"]["Arguments"]
+RECORD, MARK = (STATES[name]["Arguments"] for name in ("Record the failure", "Mark it as told"))
 CALLS: dict[str, Callable[[Any, Deployment, World], dict[str, Any]]] = {
     "submit": lambda event, stack, _: submit(SubmitCall.parse(event), stack, lambda: 600.0),
     "status": lambda event, stack, _: status(StatusCall.parse(event), stack),
@@ -33,7 +34,7 @@ CALLS: dict[str, Callable[[Any, Deployment, World], dict[str, Any]]] = {
         CollectCall.parse(event), stack, lambda: world.collect_seconds
     ),
 }
-MOST_STEPS = 400
+MOST_STEPS = 1000
 
 
 class Endless(AssertionError):
@@ -64,9 +65,10 @@ class Error:
 class Caught(Exception):
     """An error that no retry cured."""
 
-    def __init__(self, error: Error) -> None:
+    def __init__(self, error: Error, of_batches: bool = False) -> None:
         super().__init__(f"{error.name}: {error.cause}")
         self.error = error
+        self.of_batches = of_batches
 
 
 def _seen(outcome: Any) -> Any:
@@ -125,7 +127,39 @@ class Execution:
             self.world.executions[self.arn] = "SUCCEEDED"
         except Caught as caught:
             self.error = str(caught)
-            self.world.executions[self.arn] = "FAILED"
+            self._fail(caught)
+
+    def _fail(self, caught: Caught) -> None:
+        """Record the failure, tell someone, mark it as told; or be stopped before one of these."""
+        for state in (self._record, self._tell, self._mark_as_told):
+            if self.world.interrupt == state.__name__:
+                self.world.interrupt = ""
+                self.world.executions[self.arn] = "ABORTED"
+                return
+            state(caught)
+        self.world.executions[self.arn] = "FAILED"
+
+    def _record(self, caught: Caught) -> None:
+        values = {
+            ":error": {"S": caught.error.name},
+            ":cause": {"S": caught.error.cause},
+            ":me": {"S": self.arn},
+            ":now": {"S": datetime.fromtimestamp(self.world.now, UTC).isoformat()},
+            ":of_batches": {"BOOL": caught.of_batches},
+            ":expiry": {"N": str(int(self.world.now) + 7_776_000)},
+        }
+        self.world.update("runs", self._failure, RECORD, values)
+
+    def _tell(self, caught: Caught) -> None:
+        self.world.told.append(f"{caught.error.name}: {caught.error.cause}")
+
+    def _mark_as_told(self, caught: Caught) -> None:
+        self.world.update("runs", self._failure, MARK, {":yes": {"BOOL": True}})
+
+    @property
+    def _failure(self) -> dict[str, str]:
+        run_id = self.input.get("run_id", self.started_at[:10])
+        return {"run_id": run_id, "record": f"failure#{self.arn.rpartition(':')[2]}"}
 
     def _invoke(self, wanted: Invoke) -> None:
         """Call the function, or go on with a call that hung; no answer if we were stopped."""
@@ -136,6 +170,10 @@ class Execution:
             self.world.wake(self.blocked)
         if not self.running:
             self.blocked = None
+        elif self.blocked.hanging and self.blocked.forgotten:
+            # It lives on, and Step Functions calls the function again.
+            self.answer = Error("Lambda.SdkClientException", "the connection was lost")
+            self.blocked, self.pending = None, None
         elif not self.blocked.hanging:
             self.answer = _seen(self.blocked.outcome)
             self.blocked, self.pending = None, None
@@ -160,7 +198,8 @@ class Execution:
                     yield from self._collect(step["run_id"], record)
                 step = {"next": "submit"}
         if step.get("problem"):
-            raise Caught(Error(step["problem"]["error"], step["problem"]["cause"]))
+            said = Error(step["problem"]["error"], step["problem"]["cause"])
+            raise Caught(said, of_batches=True)
         report: dict[str, Any] = step["report"]
         return report
 
@@ -218,13 +257,15 @@ class Start:
 
 @dataclass
 class Operator:
-    """Starts the night, starts it again after every end that left something, redrives. After
-    the steps in `impatient`, the execution is aborted and another one started at once."""
+    """Starts the night, starts it again after every end that left something, `rest` seconds
+    later, redrives. After the steps in `impatient`, the execution is aborted and another one
+    started at once."""
 
     world: World
     starts: tuple[Start, ...]
     impatient: range
     next_run: bool
+    rest: float
     watch: Callable[[World], Iterable[str]]
     executions: list[Execution] = field(default_factory=list)
     steps: int = 0
@@ -242,6 +283,7 @@ class Operator:
             self._run()
             if self._is_done():
                 return
+            self.world.wait_until(self.world.now + self.rest)
         raise Endless(f"{len(self.executions)} starts did not finish the night")
 
     def _is_done(self) -> bool:

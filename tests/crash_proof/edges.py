@@ -11,6 +11,8 @@ from botocore.awsrequest import AWSResponse
 from msgspec.json import decode, encode
 
 LIFE_OF_A_LAMBDA = 900.0  # seconds
+# Why DynamoDB cancels a transaction although all its conditions hold.
+CANCELED_FOR = ("TransactionConflict", "ThrottlingError")
 
 
 class Death(BaseException):
@@ -40,6 +42,7 @@ class Process:
     work: Callable[["Process"], Any]
     dead: bool = False
     hanging: bool = False
+    forgotten: bool = False
     outcome: Any = None
     thread: threading.Thread = field(init=False)
     settled: threading.Event = field(default_factory=threading.Event)
@@ -112,8 +115,9 @@ class Aws:
             return self._some_done()
         if how == "one in doubt":
             return self._one_in_doubt()
-        if how == "conflict":
-            reasons = [{"Code": "TransactionConflict"} for _ in self._data["TransactItems"]]
+        if how in CANCELED_FOR:
+            innocent = [{"Code": "None"} for _ in self._data["TransactItems"][1:]]
+            reasons = [{"Code": how}, *innocent]
             return self._error(400, "TransactionCanceledException", CancellationReasons=reasons)
         if how == "500":
             return self._error(500, "InternalServerError")

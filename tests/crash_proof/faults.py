@@ -81,6 +81,12 @@ def hurry(world: "World", process: Process, wire: Wire) -> Any:
     return wire.fail("some done")
 
 
+def throttle(world: "World", process: Process, wire: Wire) -> Any:
+    """This transaction and the next three are canceled, since the table is throttled."""
+    world.throttled_transactions = 3
+    return wire.fail("ThrottlingError")
+
+
 def come_late(world: "World", process: Process, wire: Wire, seconds: float) -> Any:
     """The caller gives up; the provider does it later all the same."""
     wire.keep()
@@ -112,6 +118,15 @@ def end(world: "World", process: Process, wire: Wire, redrive: str = "") -> Any:
 def pause(world: "World", process: Process, wire: Wire, goes_on: int | None) -> Any:
     """The function stands still after this call for a while, and nobody stops anything."""
     result = wire.perform()
+    world.hang(process, goes_on)
+    return result
+
+
+def forget(world: "World", process: Process, wire: Wire, goes_on: int | None) -> Any:
+    """Step Functions loses the connection to the function and calls it again; the first call goes
+    on later, as the same execution's."""
+    result = wire.perform()
+    process.forgotten = True
     world.hang(process, goes_on)
     return result
 
@@ -152,7 +167,11 @@ MODES: dict[str, Mode] = {
     "aws some done": Mode(partial(refuse, how="some done"), _only(*BATCH_CALLS)),
     "aws some done, time over": Mode(hurry, _only("BatchExecuteStatement")),
     "aws one in doubt": Mode(partial(refuse, how="one in doubt"), _only("BatchExecuteStatement")),
-    "aws conflict": Mode(partial(refuse, how="conflict"), _only("TransactWriteItems")),
+    "aws conflict": Mode(partial(refuse, how="TransactionConflict"), _only("TransactWriteItems")),
+    "aws transaction throttled": Mode(
+        partial(refuse, how="ThrottlingError"), _only("TransactWriteItems")
+    ),
+    "aws transactions throttled": Mode(throttle, _only("TransactWriteItems")),
     "aws fails": Mode(partial(refuse, how="lost"), _only("GetSecretValue", "DescribeExecution")),
     "lost": Mode(partial(lose, how="lost"), _claude),
     "timeout after": Mode(partial(lose, how="timeout"), _claude),
@@ -181,6 +200,10 @@ MODES: dict[str, Mode] = {
     "stop, redriven at once, goes on soon": Mode(
         partial(stop, goes_on=5, redrive=INSTEAD), _not_alone
     ),
+    **{
+        f"forgotten, goes on {when}": Mode(partial(forget, goes_on=calls), _not_alone)
+        for when, calls in (("at once", 2), *GOES_ON_AFTER.items())
+    },
     "pause": Mode(partial(pause, goes_on=9), _not_alone),
     "pause to the last moment": Mode(partial(pause, goes_on=None), _not_alone),
 }

@@ -14,7 +14,7 @@ from tests.claude_standin.batches import Life
 from tests.crash_proof.checks import at_any_time, violations
 from tests.crash_proof.driver import Endless, Operator, Start
 from tests.crash_proof.faults import READS, Fault, modes_of
-from tests.crash_proof.world import Noted, Stranger, Workshop, World, workshop
+from tests.crash_proof.world import Noted, Stranger, Trouble, Workshop, World, workshop
 
 EMPTY = "t-05"
 _until_exit = ExitStack()
@@ -115,6 +115,10 @@ class Scenario:
     unanswered: tuple[str, ...] = ()
     budgets: tuple[str, str] = ("25", "1000")
     impatient: range = range(0)
+    trouble: Trouble | None = None
+    interrupt: str = ""
+    rest: float = 0.0
+    next_run: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -157,14 +161,18 @@ def play(case: Case, workshop: Workshop) -> Played:
         scenario.collect_seconds,
         scenario.unanswered,
         scenario.budgets,
+        scenario.trouble,
+        scenario.interrupt,
     )
     workshop.world = world
     written = tickets()
     for ticket in written:
         _write(workshop, ticket)
     # Every other night is carried on under the next date.
-    next_run = sum(faults) % 2 == 1
-    operator = Operator(world, scenario.starts, scenario.impatient, next_run, at_any_time)
+    next_run = sum(faults) % 2 == 1 if scenario.next_run is None else scenario.next_run
+    operator = Operator(
+        world, scenario.starts, scenario.impatient, next_run, scenario.rest, at_any_time
+    )
     try:
         operator.play()
         problems = list(violations(world, written, THROWN_AWAY))
@@ -194,6 +202,10 @@ def _write(workshop: Workshop, ticket: dict[str, Any]) -> None:
 # Almost as late as the protocol allows, and modes that would come on top of it.
 LAG, LATE = 800.0, ("done 14 minutes late",)
 NEVER = ("lost",) * 20
+EVERYTHING = ("retrieve", "results", "cancel", "delete", "list")
+LOST = Trouble(EVERYTHING, 404)
+A_NIGHT, OVER_A_DAY, REST = 30_000.0, 110_000.0, 40_000.0
+UNKNOWN, UNREADABLE = Trouble(EVERYTHING, 404, A_NIGHT), Trouble(("results",), 503, A_NIGHT)
 PLAIN = Scenario("plain", _all)
 IMPATIENT = Scenario("an impatient operator", _intents, impatient=range(2, 12))
 SCENARIOS = (
@@ -237,6 +249,25 @@ SCENARIOS = (
     Scenario("a tight run", _payments, budgets=("0.0045", "1000"), starts=(Start(0),)),
     Scenario("a tight month", _payments, budgets=("25", "0.0045"), starts=(Start(0),)),
     IMPATIENT,
+    # A batch that cannot be read, and what becomes of it in the nights after.
+    Scenario("a batch is lost", _deaths, trouble=LOST, rest=REST),
+    Scenario("a batch is lost, the next date finishes it", _deaths, trouble=LOST, rest=REST,
+             next_run=True),
+    Scenario("a batch is unknown for a night", _deaths, trouble=UNKNOWN, rest=REST),
+    Scenario("results cannot be read for a night", _deaths, trouble=UNREADABLE, rest=REST),
+    Scenario("results cannot be read for over a day", _deaths, rest=REST,
+             trouble=Trouble(("results",), 503, OVER_A_DAY)),
+    Scenario("canceled while one is unknown", _deaths, trouble=LOST, rest=REST,
+             starts=(Start(6, {"action": "cancel"}),)),
+    Scenario("canceled while one is unknown for a night", _deaths, trouble=UNKNOWN, rest=REST,
+             starts=(Start(6, {"action": "cancel"}),)),
+    Scenario("canceled after one was set aside", _deaths, trouble=UNREADABLE, rest=REST,
+             starts=(Start(160, {"action": "cancel"}),)),
+    *(
+        Scenario(f"a red night, stopped before{state.replace("_", " ")}", _deaths,
+                 trouble=UNKNOWN, rest=REST, interrupt=state, next_run=True)
+        for state in ("_record", "_tell", "_mark_as_told")
+    ),
 )  # fmt: skip
 
 

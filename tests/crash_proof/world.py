@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +31,7 @@ from ministack.services import dynamodb as ministack
 from nightshift import aws, custom_id, table_check, task
 from nightshift.claude import Claude
 from nightshift.deployment import Deployment
+from nightshift.held import LONGEST_LIFE
 from nightshift.ledger import Ledger
 from nightshift.lock import LockItem
 from nightshift.observability import metrics
@@ -82,6 +84,16 @@ class Stranger:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """The provider cannot be asked about the first batch of a night, for so many seconds from its
+    create: `operations` answer `status` as long, and a list does not show it."""
+
+    operations: tuple[str, ...]
+    status: int
+    seconds: float = inf
+
+
+@dataclass(frozen=True)
 class Noted:
     """One call in the journal of a night."""
 
@@ -111,6 +123,8 @@ class World:
     collect_seconds: float = 600.0
     unanswered: tuple[str, ...] = ()
     budgets: tuple[str, str] = ("25", "1000")
+    trouble: Trouble | None = None
+    interrupt: str = ""
     now: float = DAWN
     journal: list[Noted] = field(default_factory=list)
     executions: dict[str, str] = field(default_factory=dict)
@@ -118,6 +132,10 @@ class World:
     to_redrive: dict[str, str] = field(default_factory=dict)
     strangers: set[str] = field(default_factory=set)
     alarms: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    throttled_transactions: int = 0
+    _troubled: str = ""
+    _trouble_ends: float = 0.0
     _asleep: dict[Process, int | None] = field(default_factory=dict)
     settings: Settings = field(init=False)
     _due: list[tuple[float, Callable[[], Any]]] = field(default_factory=list)
@@ -199,6 +217,10 @@ class World:
         if wire.identity in self.stuck:
             self._note(process, wire, "again")
             return self.stuck[wire.identity](self, process, wire)
+        if wire.operation == "TransactWriteItems" and self.throttled_transactions:
+            self.throttled_transactions -= 1
+            self._note(process, wire, "throttled")
+            return wire.fail("ThrottlingError")
         fault = self.faults.get(len(self.journal))
         usual = next(self._creates, "") if wire.operation == "create" else ""
         mode = fault.mode_for(wire.service, wire.operation) if fault else usual
@@ -217,6 +239,10 @@ class World:
         call = route(request.method, request.url.raw_path.decode())
         call.body, call.version = request.read(), request.headers["anthropic-version"]
         creates = call.operation == "create"
+        if self._is_troubled(call.operation, call.object_id):
+            status = self.trouble.status if self.trouble else 0
+            error = {"type": "not_found_error" if status == 404 else "api_error", "message": "no"}
+            return httpx2.Response(status, json={"type": "error", "error": error})
         if creates and all(row["batch_id"] for row in self.claude.journal(with_params=False)):
             self.alarms.append("a batch before its canary was answered")
         if creates and self.stranger and self.stranger.first:
@@ -228,11 +254,28 @@ class World:
                 error.status, headers=error.headers, json={"type": "error", "error": error.error}
             )
         if creates:
+            if self.trouble and not self._troubled:
+                self._troubled, self._trouble_ends = call.object_id, self.now + self.trouble.seconds
             self._watch(self.claude.get(call.object_id))
             if self.stranger and not self.stranger.first:
                 self._stranger_creates(call.body, self.stranger)
+        if call.operation == "list" and self._is_troubled("list", self._troubled):
+            shown = [batch for batch in reply.body["data"] if batch["id"] != self._troubled]
+            reply.body["data"] = shown
         content = msgspec.json.encode(reply.body) if reply.lines is None else b"".join(reply.lines)
         return httpx2.Response(200, headers=reply.headers, content=content)
+
+    @property
+    def asked_again(self) -> str:
+        """The batch that nobody could read for so long that its tickets were asked again; else
+        empty."""
+        long = self.trouble is not None and self.trouble.seconds > LONGEST_LIFE.total_seconds()
+        return self._troubled if long else ""
+
+    def _is_troubled(self, operation: str, batch_id: str) -> bool:
+        if self.trouble is None or batch_id != self._troubled or self.now >= self._trouble_ends:
+            return False
+        return operation in self.trouble.operations
 
     def _watch(self, created: Batch) -> None:
         """No ticket may be in two living batches, not even for a moment."""
@@ -258,16 +301,19 @@ class World:
         if stranger.deletes:
             self.later(stranger.seconds * 1.2, lambda: self.claude.delete(batch.id))
 
-    def update(self, table: str, key: dict[str, str], update: str, values: dict[str, Any]) -> None:
-        """What a state of the workflow writes by itself."""
+    def update(
+        self, table: str, key: dict[str, str], state: dict[str, Any], values: dict[str, Any]
+    ) -> None:
+        """What a state of the workflow writes by itself, if its condition holds."""
+        taken = ("UpdateExpression", "ConditionExpression", "ExpressionAttributeNames")
         body = {
             "TableName": table,
             "Key": {name: {"S": value} for name, value in key.items()},
-            "UpdateExpression": update,
             "ExpressionAttributeValues": values,
+            **{name: state[name] for name in taken if name in state},
         }
         status, _, answer = self.workshop.engine("UpdateItem", msgspec.json.encode(body))
-        assert status == 200, answer
+        assert status == 200 or b"ConditionalCheckFailed" in answer, answer
 
     @contextmanager
     def deployment(self, process: Process) -> Iterator[Deployment]:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "workflow.asl.yaml").read_text()
 MOST_EVENTS = 25_000
 # Names that come from AWS: of the states language, of Lambda, of its runtimes.
-OF_AWS = re.compile(r"(States|Lambda|Runtime|Sandbox)\.[A-Za-z]+")
+OF_AWS = re.compile(r"(DynamoDB|States|Lambda|Runtime|Sandbox)\.[A-Za-z]+")
 OURS = {
     name
     for name, each in vars(errors).items()
@@ -290,7 +290,11 @@ def test_every_task_retries_all_other_errors_last(tasks: Any) -> None:
 
 
 def test_every_error_ends_in_an_explanation(workflow: Any) -> None:
-    told_anyway = {"Record the failure": "Tell someone", "Tell someone": "Night failed"}
+    told_anyway = {
+        "Record the failure": "Tell someone",
+        "Tell someone": "Night failed",
+        "Mark it as told": "Night failed",
+    }
     for name, state in workflow["States"].items():
         if state["Type"] in ("Task", "Map"):
             last = state["Catch"][-1]
@@ -310,16 +314,33 @@ def test_an_error_of_one_batch_does_not_stop_the_others(states: Any) -> None:
 def test_every_failure_is_recorded_and_told_before_the_end(states: Any) -> None:
     assert states["Explain the failure"]["Next"] == "Record the failure"
     assert states["Record the failure"]["Next"] == "Tell someone"
-    assert states["Tell someone"]["Next"] == "Night failed"
+    assert states["Tell someone"]["Next"] == "Was it recorded?"
+    assert states["Was it recorded?"]["Choices"][0]["Next"] == "Mark it as told"
+    assert states["Was it recorded?"]["Default"] == "Night failed"
+    assert states["Mark it as told"]["Next"] == "Night failed"
     assert states["Tell someone"]["Arguments"]["TopicArn"] == "${AlertTopic}"
     assert states["Report the night"]["Arguments"]["TopicArn"] == "${ReportTopic}"
     assert states["Night failed"]["Type"] == "Fail"
 
 
+@pytest.mark.parametrize("state", ["Set the batch aside", "Mark it as told"])
+def test_an_update_never_makes_an_item_that_was_not_there(states: Any, state: str) -> None:
+    assert states[state]["Arguments"]["ConditionExpression"] == "attribute_exists(run_id)"
+
+
+def test_a_batch_that_the_table_forgot_is_not_set_aside_and_the_night_goes_on(states: Any) -> None:
+    [catch] = states["Set the batch aside"]["Catch"]
+    no_retry = states["Set the batch aside"]["Retry"][0]
+
+    assert catch["Next"] == "Batch collected"
+    assert catch["ErrorEquals"] == no_retry["ErrorEquals"]
+    assert no_retry["MaxAttempts"] == 0
+
+
 def test_every_choice_has_a_default(states: Any) -> None:
     choices = {name: state for name, state in states.items() if state["Type"] == "Choice"}
 
-    assert len(choices) == 4
+    assert len(choices) == 5
     assert [name for name, state in choices.items() if "Default" not in state] == []
 
 

@@ -65,6 +65,8 @@ class Conclusion:
 
     def _problem(self, night: Night, reason: str) -> dict[str, str] | None:
         found = report.problem(self.nights, self.call.execution)
+        for batch in report.left_untold(self.nights, self.call.execution):
+            self.stack.ledger.take_over(batch, self.call.execution)
         if found is None and reason == "unavailable":
             said = refusal.too_often(night, self.call.execution)
             return {"error": "ClaudeUnavailable", "cause": said}

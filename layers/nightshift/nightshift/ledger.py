@@ -222,6 +222,10 @@ class Ledger:
         """Somebody was told of its problem: no later execution fails for it."""
         self._move(batch, batch.state, {"told": True})
 
+    def take_over(self, batch: Batch, execution: str) -> None:
+        """This execution tells of the problem that an earlier one has met and told nobody of."""
+        self._move(batch, batch.state, {"noticed_by": execution})
+
     def take_back(self, batch: Batch) -> None:
         """The provider knows it after all: wait for it as for any other."""
         self._move(batch, "open", {"looks": 0, "unknown": False}, remove=("aside_by",))

@@ -85,6 +85,12 @@ def told_by_others(nights: Sequence[Night], execution: str) -> list[Batch]:
     return [batch for batch in _with_problems(nights) if batch.noticed_by in told]
 
 
+def left_untold(nights: Sequence[Night], execution: str) -> list[Batch]:
+    """Batches with a problem that an earlier execution met and told nobody of."""
+    told = _told_by(nights, execution) | {execution}
+    return [batch for batch in _with_problems(nights) if batch.noticed_by not in told]
+
+
 def rejected(nights: Iterable[Night], execution: str) -> bool:
     """Whether Claude has refused the requests of a batch that this execution collected."""
     batches = [batch for night in nights for batch in night.batches]
