@@ -1,0 +1,439 @@
+"""Rare states, played on a virtual clock: what a night leaves behind, the next ones put right."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from nightshift.aws import to_item
+from nightshift.errors import TableRefused
+from nightshift.events import SubmitCall
+from nightshift.submit import submit
+from nightshift.tickets import TicketTable
+from tests.claude_standin.batches import Life
+from tests.crash_proof.checks import items
+from tests.crash_proof.driver import Execution
+from tests.crash_proof.edges import Process
+from tests.crash_proof.world import DAWN, SMALL, Trouble, Workshop, World, workshop
+
+HOUR, DAY = 3600.0, 86_400.0
+EVERYTHING = ("retrieve", "results", "cancel", "delete", "list")
+MOST_STEPS = 1500
+
+
+@dataclass
+class Stack:
+    """A deployed stack whose nights are started one by one."""
+
+    world: World
+    started: int = field(default=0)
+
+    @classmethod
+    def on(
+        cls, workshop: Workshop, life: Life, trouble: Trouble | None = None, **set_to: Any
+    ) -> Any:
+        world = World(workshop, {}, life, [], trouble=trouble)
+        workshop.world = world
+        world.settings = world.settings.model_copy(update=set_to)
+        return cls(world)
+
+    def put(self, *ids: str, **attributes: dict[str, Any]) -> None:
+        """Pending tickets."""
+        for ticket_id in ids:
+            texts = {"subject": {"S": ticket_id}, "body": {"S": "a refund, please"}}
+            item = {"ticket_id": {"S": ticket_id}, "classification_status": {"S": "pending"}}
+            self.write("tickets", item | texts | attributes)
+
+    def write(self, table: str, item: dict[str, Any]) -> None:
+        body = msgspec.json.encode({"TableName": table, "Item": item})
+        status, _, answer = self.world.workshop.engine("PutItem", body)
+        assert status == 200, answer
+
+    def forget(self, run_id: str, record: str) -> None:
+        """As DynamoDB's TTL does."""
+        key = to_item({"run_id": run_id, "record": record})
+        body = msgspec.json.encode({"TableName": "runs", "Key": key})
+        self.world.workshop.engine("DeleteItem", body)
+
+    def forget_expired(self) -> None:
+        for record in self.records():
+            if record.get("expires_at", self.world.now) < self.world.now:
+                self.forget(record["run_id"], record["record"])
+
+    def start(self, **given: Any) -> Execution:
+        self.started += 1
+        arn = f"arn:aws:states:::execution:night:{self.started:02}"
+        return Execution(self.world, arn, given, self.world.now)
+
+    def run(self, execution: Execution, until: Callable[[], Any] = lambda: False) -> int:
+        """Let an execution run to its end, or until something is so; returns its steps."""
+        for step in range(MOST_STEPS):
+            if not execution.running or until():
+                return step
+            self.world.wait_until(execution.ready_at)
+            execution.step()
+            execution.ready_at = max(execution.ready_at, self.world.now)
+        raise AssertionError(f"no end after {MOST_STEPS} steps")
+
+    def night(self, **given: Any) -> dict[str, Any]:
+        """A whole night; returns its report, or its error as `error`."""
+        execution = self.start(**given)
+        self.run(execution)
+        return execution.report or {"error": execution.error}
+
+    def created(self) -> bool:
+        return bool(self.world.claude.everything())
+
+    def records(self, prefix: str = "") -> list[dict[str, Any]]:
+        return [item for item in items(self.world, "runs") if item["record"].startswith(prefix)]
+
+    def tickets(self) -> dict[str, Any]:
+        return {item["ticket_id"]: item for item in items(self.world, "tickets")}
+
+    def pending(self) -> list[str]:
+        found = self.tickets().items()
+        return sorted(i for i, ticket in found if "classification_status" in ticket)
+
+    def times_sent(self) -> Counter[str]:
+        rows = self.world.claude.journal(with_params=False)
+        return Counter(row["text"].split()[2] for row in rows if row["batch_id"])
+
+    def calls(self, operation: str, since: int = 0) -> int:
+        return sum(call.operation == operation for call in self.world.journal[since:])
+
+
+@pytest.fixture
+def ours() -> Iterator[Workshop]:
+    """With as many turns until a batch is not found as on AWS."""
+    with workshop(SMALL | {"nightshift.status": {"TURNS_UNTIL_NOT_FOUND": 60}}) as made:
+        yield made
+
+
+def test_a_lost_batch_keeps_its_range_back_until_nothing_of_it_can_be_live(ours: Workshop) -> None:
+    stack = Stack.on(ours, Life(seconds=4000), Trouble(EVERYTHING, 404))
+    stack.put("10", "20", "30", "40")
+    first = stack.night()
+    stack.world.now = DAWN + DAY
+    stack.put("15", "25", "99")
+
+    second = stack.night()
+
+    hours = (stack.world.now - DAWN - DAY) / HOUR
+    assert first["error"].startswith("BatchNotFound")
+    assert second["status"] == "complete"
+    assert hours < 4
+    assert stack.pending() == []
+    assert stack.times_sent() == Counter(["10", "20", "30", "40"] * 2 + ["15", "25", "99"])
+    [lost] = [record for record in stack.records("batch#") if "unread" in record]
+    assert (lost["state"], lost["unread"], lost["tally"]["requeued"]) == ("closed", "lost", 4)
+    assert not stack.world.alarms
+
+
+def test_nights_before_are_green_and_short_and_never_say_that_nothing_is_to_do(
+    ours: Workshop,
+) -> None:
+    stack = Stack.on(ours, Life(seconds=4000), Trouble(EVERYTHING, 404))
+    stack.put("10", "20", "30", "40")
+    stack.night()
+    ended = stack.world.now
+    stack.put("99")
+
+    nights = []
+    for _ in range(3):
+        began, calls = stack.world.now, len(stack.world.journal)
+        nights.append(stack.night())
+        assert stack.calls("retrieve", calls) <= 1 + 2 * (nights[-1]["classified"] > 0)
+        assert stack.world.now - began < 3 * HOUR
+
+    assert stack.world.now - DAWN < 23 * HOUR, ended
+    assert {(night["status"], night["reason"]) for night in nights} == {("partial", "set_aside")}
+    assert stack.pending() == ["10", "20", "30", "40"]
+    assert "category" in stack.tickets()["99"]
+
+
+def test_results_that_cannot_be_read_cost_later_nights_one_reading(ours: Workshop) -> None:
+    stack = Stack.on(ours, Life(seconds=1000), Trouble(("results",), 503))
+    stack.put("10", "20", "30", "40")
+    first = stack.night()
+    stack.put("99")
+    before = len(stack.world.journal)
+
+    second = stack.night()
+
+    create = next(
+        number
+        for number, call in enumerate(stack.world.journal[before:])
+        if call.operation == "create"
+    )
+    assert first["error"].startswith("ClaudeUnavailable")
+    assert stack.calls("results", before) == 1 + sum(
+        call.operation == "results" for call in stack.world.journal[before + create :]
+    )
+    assert (second["status"], second["reason"]) == ("partial", "set_aside")
+    assert "category" in stack.tickets()["99"]
+
+
+def test_what_becomes_readable_after_its_tickets_were_asked_again_is_told_and_counted(
+    ours: Workshop,
+) -> None:
+    stack = Stack.on(ours, Life(seconds=1000), Trouble(("results",), 503, 30 * HOUR))
+    stack.put("10", "20", "30", "40")
+    stack.night()
+    stack.world.now = DAWN + 26 * HOUR
+    again = stack.night()
+    stack.world.now = DAWN + 50 * HOUR
+    execution = stack.start(run_id="later")
+
+    steps = _steps_of(stack, execution)
+
+    assert again["classified"] == 4
+    assert steps[-1]["notices"][0].endswith("0 tickets sorted, 4 answers too late, for $0.0004.")
+    [late, *_] = stack.records("batch#")
+    assert (late["state"], late["tally"]["superseded"]) == ("closed", 4)
+    assert stack.times_sent() == Counter(["10", "20", "30", "40"] * 2)
+
+
+def test_cancel_collects_what_an_earlier_night_could_not_write(
+    ours: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = Stack.on(ours, Life(seconds=1000, cancel_seconds=1))
+    stack.put("10", "20", "30", "40")
+
+    def refuse(*_: Any) -> Any:
+        raise TableRefused("DynamoDB refused a write to tickets: AccessDenied.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TicketTable, "write", refuse)
+        first = stack.night()
+    canceled = stack.night(action="cancel")
+
+    assert first["error"].startswith("TableRefused")
+    assert (canceled["status"], canceled["classified"]) == ("canceled", 4)
+    assert stack.pending() == []
+
+
+def test_cancel_asks_a_batch_once_that_the_provider_does_not_know(ours: Workshop) -> None:
+    stack = Stack.on(ours, Life(seconds=40_000), Trouble(EVERYTHING, 404))
+    stack.put("10", "20", "30", "40")
+    night = stack.start()
+    stack.run(night, until=stack.created)
+    stack.world.abort(night.arn)
+
+    canceling = stack.start(action="cancel")
+    steps = stack.run(canceling)
+
+    assert stack.calls("cancel") == 1
+    assert steps < 200
+    assert canceling.report is None  # it ends red: the batch was set aside on the way
+    assert canceling.error.startswith("BatchNotFound")
+
+
+def test_cancel_goes_on_where_a_batch_has_just_ended(ours: Workshop) -> None:
+    stack = Stack.on(ours, Life(seconds=1000), max_requests_per_batch=2)
+    stack.put("10", "20", "30", "40")
+    night = stack.start()
+    stack.run(night, until=lambda: len(stack.world.claude.everything()) == 2)
+    stack.world.claude.everything()[0].ends_at = stack.world.now - 1
+
+    canceling = stack.start(action="cancel")
+    stack.run(canceling)
+    stack.run(night)
+
+    assert (canceling.report or {})["status"] == "canceled"
+    assert (night.report or {})["status"] == "canceled"
+    assert (night.report or {})["classified"] == 2
+
+
+def test_a_batch_that_is_sent_after_its_run_was_finished_is_found_by_the_next_night(
+    ours: Workshop,
+) -> None:
+    """The month's budget is used up; submit says so, its answer is lost, and the next month has
+    begun when it is called again."""
+    stack = Stack.on(ours, Life(seconds=4000), max_monthly_cost_usd=Decimal("0.01"))
+    stack.world.now = datetime(2026, 11, 29, 2, tzinfo=UTC).timestamp()
+    stack.put("a")
+    stack.night()
+    spent = {"state": "closed", "deleted": True, "cost": Decimal("0.0095")}
+    old = {"run_id": "2026-11-29", "intent_at": "2026-11-29T01:00:00+00:00", "requests": 0}
+    stack.write("runs", _void(2) | to_item(spent | old))
+    stack.world.now = datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()
+    stack.put("10", "20")
+    execution = stack.start()
+    said = _steps_of(stack, execution, "report", "wait")[-1]
+    unfinished = _lock(stack).get("unfinished", set())
+    stack.world.now += 20
+
+    sent = _steps_of(stack, execution, "report", "wait")[-1]
+    stack.world.abort(execution.arn)
+    report = stack.night()
+
+    assert (said["report"]["status"], said["report"]["reason"]) == ("partial", "budget")
+    assert unfinished == set()
+    assert sent["next"] == "wait"
+    assert report["status"] == "complete"
+    assert stack.times_sent() == Counter(["a", "10", "20"])
+    assert stack.pending() == []
+
+
+@pytest.mark.parametrize("dies_in", ["count_pending", "count_failed"])
+def test_a_red_night_stays_red_whatever_fails_while_it_is_concluded(
+    ours: Workshop, monkeypatch: pytest.MonkeyPatch, dies_in: str
+) -> None:
+    stack = Stack.on(ours, Life(seconds=1000))
+    stack.put("10", "20", "30", "40")
+    first = stack.start()
+    stack.run(first, until=stack.created)
+    stack.world.abort(first.arn)
+    results, [batch] = stack.world.claude.results, stack.world.claude.everything()
+
+    def cut(batch_id: str) -> Any:
+        lines = results(batch_id)
+        return list(lines)[:1] if batch_id == batch.id else lines
+
+    monkeypatch.setattr(stack.world.claude, "results", cut)
+    count, failures = getattr(TicketTable, dies_in), [RuntimeError("the function dies here")]
+
+    def once(self: TicketTable) -> Any:
+        if failures:
+            raise failures.pop()
+        return count(self)
+
+    monkeypatch.setattr(TicketTable, dies_in, once)
+
+    stack.world.now += DAY
+    second = stack.night()
+
+    assert second["error"].startswith("LedgerMismatch")
+    assert failures == []
+    assert stack.world.told == [second["error"]]
+
+
+def test_a_run_of_ten_thousand_batches_sends_no_ticket_twice(ours: Workshop) -> None:
+    stack = Stack.on(ours, Life(seconds=4000), max_requests_per_batch=2)
+    stack.put(*(f"t{n}" for n in range(10, 24)))
+    for number in (9_997, 9_998):
+        stack.write("runs", _void(number))
+
+    report = stack.night()
+
+    assert report["status"] == "complete"
+    assert set(stack.times_sent().values()) == {1}
+    assert max(stack.records("batch#"), key=_number)["record"] == "batch#10005"
+
+
+def test_a_run_of_a_thousand_rounds_begins_new_ones(ours: Workshop) -> None:
+    stack = Stack.on(ours, Life(seconds=400))
+    stack.put("10", "20")
+    for number in (998, 999):
+        item = {"run_id": "2026-11-22", "record": f"round#{number}", "execution": "old"}
+        stack.write("runs", to_item({**item, "walked": True}))
+
+    first, second = stack.night(), stack.night()
+
+    assert (first["status"], first["classified"]) == ("complete", 2)
+    assert second["status"] == "nothing_to_do"
+    assert set(stack.times_sent().values()) == {1}
+
+
+def test_a_run_id_can_be_used_for_longer_than_the_table_remembers(ours: Workshop) -> None:
+    stack = Stack.on(ours, Life(seconds=400))
+    reports = []
+    for ticket_id, days in (("10", 60), ("20", 31), ("30", 0)):
+        stack.put(ticket_id)
+        reports.append(stack.night(run_id="backlog"))
+        stack.world.now += days * DAY
+        stack.forget_expired()
+
+    assert [report["status"] for report in reports] == ["complete"] * 3
+    assert stack.pending() == []
+
+
+def test_a_batch_that_the_table_forgets_while_it_is_collected_is_not_made_anew(
+    ours: Workshop,
+) -> None:
+    stack = Stack.on(ours, Life(seconds=1000))
+    stack.put("10")
+    night = stack.start()
+    stack.run(night, until=lambda: (night.answer or {}).get("next") == "collect")
+    stack.forget("2026-11-22", "batch#0001")
+
+    stack.run(night)
+    left = stack.records("batch#")
+    later = [stack.night() for _ in range(2)]
+
+    assert left == []
+    assert [report["status"] for report in later] == ["complete", "nothing_to_do"]
+
+
+def test_a_record_that_is_gone_is_not_set_aside_by_the_workflow(ours: Workshop) -> None:
+    stack = Stack.on(ours, Life(seconds=1000))
+    night = stack.start()
+
+    night._set_aside("2026-11-22", "batch#0001", "ClaudeUnavailable: no")
+
+    assert stack.records("batch#") == []
+
+
+def test_what_was_never_read_counts_at_its_bound_for_ever(
+    ours: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = Stack.on(ours, Life(seconds=1000), max_attempts=1)
+    stack.put("10", "20", "30", "40")
+    results = stack.world.claude.results
+    monkeypatch.setattr(stack.world.claude, "results", lambda batch_id: list(results(batch_id))[:1])
+
+    red = stack.night()
+
+    process = Process("checks", "none", stack.world.now, lambda _: None)
+    with stack.world.deployment(process) as deployed:
+        [batch] = deployed.ledger.night("2026-11-22").batches
+    one = batch.bound / 4
+    assert red["error"].startswith("LedgerMismatch")
+    assert batch.tally.read == 1
+    assert one * 3 < batch.counted <= batch.bound
+    assert batch.counted >= batch.cost + one * 3 * Decimal("0.9")
+
+
+def _steps_of(stack: Stack, execution: Execution, *ends: str) -> list[dict[str, Any]]:
+    """The answers of submit, until one says what comes next as asked; else all of the execution."""
+    if not ends:
+        seen: list[dict[str, Any]] = []
+        stack.run(execution, until=lambda: _note(seen, execution))
+        return seen
+    steps: list[dict[str, Any]] = []
+    while not steps or steps[-1]["next"] not in ends:
+        process = Process("submit", execution.arn, stack.world.now, lambda _: None)
+        with stack.world.deployment(process) as deployed:
+            call = SubmitCall.parse(execution._submit_event({}))
+            steps.append(submit(call, deployed, lambda: 600.0))
+    return steps
+
+
+def _note(seen: list[dict[str, Any]], execution: Execution) -> bool:
+    if execution.answer and "notices" in execution.answer:
+        seen.append(execution.answer)
+    return False
+
+
+def _lock(stack: Stack) -> dict[str, Any]:
+    return next(record for record in stack.records() if record["run_id"] == "lock")
+
+
+def _number(record: dict[str, Any]) -> int:
+    return int(record["record"].partition("#")[2])
+
+
+def _void(number: int) -> dict[str, Any]:
+    """An intent of another execution that came to nothing."""
+    values = {
+        "run_id": "2026-11-22", "record": f"batch#{number}", "token": "AAAAAAAA", "state": "void",
+        "refusal": "too_large", "round": 0, "execution": "old", "model": "claude-haiku-4-5",
+        "first": "a", "last": "a", "requests": 1, "bound": Decimal(0),
+        "intent_at": "2026-11-22T01:00:00+00:00",
+    }  # fmt: skip
+    return to_item(values)
