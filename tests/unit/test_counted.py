@@ -1,9 +1,12 @@
 """What CloudWatch is told: the numbers that the handlers write in a night with every end."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +23,7 @@ from tests.unit.played import (
     through_handlers,
 )
 
+LAYER = Path(__file__).parents[2] / "layers" / "nightshift"
 # How many tickets end how; all different, so that no two numbers can be taken for each other.
 CLASSIFIED, FAILED, EXPIRED, OVERLOADED, EDITED = 6, 2, 4, 1, 3
 ENDS = {
@@ -63,6 +67,24 @@ def night() -> Iterator[Played]:
         assert (first.report or {})["status"] == "partial", first.error
         assert (beside.report or {})["status"] == "already_running"
         yield Played(world, documents)
+
+
+def test_what_is_counted_bears_the_name_of_its_stack() -> None:
+    program = """
+from nightshift.observability import metrics
+metrics.add_metric("X", "Count", 1)
+metrics.flush_metrics()
+"""
+    environment = {"STACK_NAME": "helpdesk", "PYTHONPATH": str(LAYER)}
+
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+
+    [document] = documents_in(said.stdout)
+    assert (document["stack"], document["service"]) == ("helpdesk", "nightshift")
+    [sent] = document["_aws"]["CloudWatchMetrics"]
+    assert sorted(sent["Dimensions"][0]) == ["service", "stack"]
 
 
 def test_a_closed_batch_is_counted_by_what_became_of_its_requests(night: Played) -> None:
