@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nightshift import observability
+from tests.crash_proof.world import workshop
+from tests.unit.played import counted, documents_in, new_world, play, put, start, through_handlers
 
 STACK = "a-stack"
 # What AWS emits, by namespace: names, and the dimensions that they come with (docs.aws.amazon.com:
@@ -78,19 +78,22 @@ def filled(text: str, named: dict[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def emitted() -> tuple[set[str], set[str]]:
-    """The names of our own metrics, and the dimensions that they are sent with."""
-    source = Path(observability.__file__).read_text()
-    names = set(re.findall(r'add_metric\(\s*"(\w+)"', source))
-    with redirect_stdout(StringIO()) as out:
-        for name in names:
-            observability.metrics.add_metric(name, "Count", 1)
-        observability.metrics.flush_metrics()
-    record = json.loads(out.getvalue())
-    [sent] = record["_aws"]["CloudWatchMetrics"]
-    [dimensions] = sent["Dimensions"]
-    assert sent["Namespace"] == "Nightshift"
-    assert {each["Name"] for each in sent["Metrics"]} == names
-    assert record["service"] == "nightshift"
+    """The names of what the functions count in a night, and the dimensions that they send."""
+    with workshop() as ours, through_handlers(), redirect_stdout(StringIO()) as out:
+        world = new_world(ours)
+        put(world, "A")
+        night = play(start(world))
+        assert night.error == ""
+        documents = documents_in(out.getvalue())
+    names: set[str] = set()
+    for document in documents:
+        [sent] = document["_aws"]["CloudWatchMetrics"]
+        assert sent["Namespace"] == "Nightshift"
+        assert document["service"] == "nightshift"
+        names |= counted(document).keys()
+    [dimensions] = {
+        tuple(sorted(d["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0])) for d in documents
+    }
     return names, set(dimensions)
 
 

@@ -319,6 +319,29 @@ def test_a_night_that_could_not_start_is_kept_and_seen(resources: Any) -> None:
     assert [alarm["AlarmActions"] for alarm in watched] == [[{"Ref": "AlertTopic"}]]
 
 
+def test_the_rule_may_start_this_workflow_and_do_nothing_else(resources: Any) -> None:
+    # No local cloud reads the role of a rule's target.
+    [target] = resources["NightlyRule"]["Properties"]["Targets"]
+    role, attribute = target["RoleArn"]["Fn::GetAtt"]
+    others = [
+        policy["Properties"]["Roles"] for policy in of_type(resources, "AWS::IAM::Policy").values()
+    ]
+
+    assert attribute == "Arn"
+    assert resources[role]["Type"] == "AWS::IAM::Role"
+    assert allowed(resources, role) == [("states:StartExecution", {"Ref": "Workflow"})]
+    assert [{"Ref": role}] not in others
+
+
+def test_a_start_that_fails_is_tried_again_for_an_hour(resources: Any) -> None:
+    [target] = resources["NightlyRule"]["Properties"]["Targets"]
+
+    assert target["RetryPolicy"] == {
+        "MaximumRetryAttempts": 10,
+        "MaximumEventAgeInSeconds": 3_600,
+    }
+
+
 def test_the_schedule_and_its_switch_are_parameters(resources: Any) -> None:
     rule = resources["NightlyRule"]["Properties"]
 

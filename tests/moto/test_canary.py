@@ -3,7 +3,7 @@
 import json
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -267,14 +267,14 @@ def test_a_long_prompt_is_counted_once_and_marked_to_be_cached(
 def test_the_model_that_retires_soon_is_a_notice(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_days(monkeypatch, 59)
+    day = in_days(monkeypatch, 59)
     night = scene.start()
     scene.send_all(night)
 
     step = finish(scene, night)
 
     [notice] = step["notices"]
-    assert notice.startswith(f"Claude retires {MODEL} on 20")
+    assert notice.startswith(f"Claude retires {MODEL} on {day}.")
     assert step["report"]["status"] == "complete"
     assert operations(scene).count("models") == 1
 
@@ -289,12 +289,14 @@ def test_the_model_that_retires_later_is_none(
     assert finish(scene, night)["notices"] == []
 
 
-def in_days(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+def in_days(monkeypatch: pytest.MonkeyPatch, days: int) -> date:
+    """Let the model retire in so many days; returns the day."""
     known = models.find(MODEL)
     assert known is not None
     retires = datetime.now(UTC) + timedelta(days=days)
     changed = replace(known, lifecycle="deprecated", retires_at=retires.isoformat())
     monkeypatch.setattr("tests.claude_standin.endpoints.find", lambda name: changed)
+    return retires.date()
 
 
 def test_a_retired_or_unknown_model_creates_nothing(

@@ -40,19 +40,25 @@ def standin() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def claude(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Claude]:
-    monkeypatch.setattr(claude_module, "_READ_TIMEOUT", 0.5)
+def claude(standin: StandIn) -> Iterator[Claude]:
     yield Claude(standin.url, lambda fresh: standin.api_key)
     standin.control.clear()
+
+
+@pytest.fixture
+def impatient(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> Claude:
+    """One that waits half a second for the next bytes."""
+    monkeypatch.setattr(claude_module, "_READ_TIMEOUT", 0.5)
+    return Claude(standin.url, lambda fresh: standin.api_key)
 
 
 def names(claude: Claude, batch_id: str) -> list[str]:
     return sorted(json.loads(line)["custom_id"] for line in claude.result_lines(batch_id))
 
 
-@pytest.mark.parametrize("end", ["cut", "stall", "reset"])
+@pytest.mark.parametrize("end", ["cut", "reset"])
 @pytest.mark.parametrize("within_line", [False, True])
-def test_a_stream_that_stops_is_unavailable(
+def test_a_stream_that_breaks_off_is_unavailable(
     standin: StandIn, claude: Claude, end: str, within_line: bool
 ) -> None:
     batch_id = claude.create(Body()).batch_id
@@ -64,6 +70,18 @@ def test_a_stream_that_stops_is_unavailable(
         lines.extend(claude.result_lines(batch_id))
 
     assert names(claude, batch_id) == sorted(IDS)
+
+
+@pytest.mark.parametrize("within_line", [False, True])
+def test_a_stream_that_falls_silent_is_unavailable(
+    standin: StandIn, claude: Claude, impatient: Claude, within_line: bool
+) -> None:
+    batch_id = claude.create(Body()).batch_id
+    stream = {"end": "stall", "after": 5, "within_line": within_line}
+    standin.control.add_faults({"on": "results", "do": {"stream": stream}})
+
+    with pytest.raises(ClaudeUnavailable):
+        list(impatient.result_lines(batch_id))
 
 
 def test_only_counting_finds_out_that_a_closed_stream_was_cut(

@@ -1,20 +1,21 @@
 """Submit: what becomes a batch, what never does, and what each call decides next."""
 
 import random
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from nightshift.claude import Claude
 from nightshift.errors import ApiKeyMissing, InvalidInput, PriceUnknown
 from nightshift.events import SubmitCall
 from nightshift.records import Tally
 from nightshift.submit import submit
 from nightshift.tickets import Ticket, TicketTable
-from tests.moto.scene import DAY, STARTED_AT, Scene, Step, wait_until
+from tests.moto.scene import DAY, STARTED_AT, Item, Scene, Step
 
 EMPTY = "empty_ticket: "
 LARGEST_ITEM = 404_950  # bytes, names and values: what moto takes, a little below the 400 KB of AWS
@@ -60,6 +61,17 @@ class BusyTable(TicketTable):
             yield ticket_id, ticket
 
 
+class WatchedClaude(Claude):
+    """A provider whose caller's records are looked at when a batch arrives, before it answers."""
+
+    look: Callable[[], list[Item]]
+    seen: list[Item]
+
+    def create(self, *arguments: Any) -> Any:
+        self.seen = self.look()
+        return super().create(*arguments)
+
+
 def test_pending_tickets_become_batches_in_key_order_with_disjoint_ranges(scene: Scene) -> None:
     ids = [f"T-{n:02}" for n in range(8)]
     scene.configure(MAX_REQUESTS_PER_BATCH=3)
@@ -92,20 +104,19 @@ def test_one_call_makes_at_most_one_batch(scene: Scene) -> None:
 
 def test_the_intent_is_in_the_table_before_the_post(scene: Scene) -> None:
     scene.put("A", "B")
-    scene.claude.control.add_faults({"on": "create", "do": {"delay": 3}})
-    night = scene.start()
+    claude = WatchedClaude(scene.claude.url, lambda fresh: scene.claude.api_key)
+    claude.look = lambda: scene.records("batch#")
+    call = _call(scene)
 
-    call = threading.Thread(target=scene.submit, args=[night])
-    call.start()
-    wait_until(scene.sent)  # Claude has it, and has not answered yet
-    [intent] = scene.records("batch#")
-    call.join()
+    submit(call, replace(scene.stack, claude=claude), lambda: 900)
 
+    [intent] = claude.seen
     [row, _] = scene.claude.control.rows()
     assert intent["state"] == "creating"
     assert "batch_id" not in intent
     assert row["custom_id"].startswith(intent["token"])
-    assert (intent["execution"], intent["requests"], intent["bound"] > 0) == (night, 2, True)
+    assert (intent["execution"], intent["requests"]) == (call.execution, 2)
+    assert intent["bound"] > 0
     assert scene.records("batch#")[0]["state"] == "open"
 
 

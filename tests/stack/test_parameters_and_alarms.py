@@ -1,5 +1,6 @@
 """A stack on a table that was brought, with a schedule and without a key, and its alarms."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -82,13 +83,17 @@ def test_no_key_is_needed_where_aws_vouches_for_the_functions(own: Stack) -> Non
         assert not any(token in said for token in tokens), where
 
 
-def test_an_alarm_that_is_driven_tells_someone_what_to_do(own: Stack) -> None:
+def test_an_alarm_tells_someone_what_to_do(own: Stack) -> None:
+    """What an alarm watches, and that it is there, is proved without a cloud: this one compares
+    no dimensions and evaluates no expressions."""
     cloudwatch = own.cloud.client("cloudwatch")
     found = cloudwatch.describe_alarms(AlarmNamePrefix="brought-")["MetricAlarms"]
     own.told()
 
     for alarm in found:
-        drive(cloudwatch, alarm)
+        cloudwatch.set_alarm_state(
+            AlarmName=alarm["AlarmName"], StateValue="ALARM", StateReason="as if"
+        )
     told = own.told()
 
     assert len(found) == 8
@@ -98,45 +103,32 @@ def test_an_alarm_that_is_driven_tells_someone_what_to_do(own: Stack) -> None:
         assert "What to do:" in text
 
 
-def drive(cloudwatch: Any, alarm: dict[str, Any]) -> None:
-    """Let its metric cross the threshold. The local cloud evaluates no expressions."""
-    if not alarm.get("MetricName"):
-        cloudwatch.set_alarm_state(
-            AlarmName=alarm["AlarmName"], StateValue="ALARM", StateReason="as if"
-        )
-        return
-    below = alarm["ComparisonOperator"].startswith("LessThan")
-    value = alarm["Threshold"] - 1 if below else alarm["Threshold"] + 1
-    datum = {"MetricName": alarm["MetricName"], "Dimensions": alarm["Dimensions"], "Value": value}
-    cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=[datum])
-
-
-def test_a_night_that_finishes_ends_the_alarm_of_silence(own: Stack) -> None:
-    cloudwatch = own.cloud.client("cloudwatch")
-    [alarm] = cloudwatch.describe_alarms_for_metric(
+def test_a_night_that_finishes_is_counted_where_the_alarm_of_silence_looks(own: Stack) -> None:
+    [alarm] = own.cloud.client("cloudwatch").describe_alarms_for_metric(
         Namespace="Nightshift", MetricName="NightsFinished"
     )["MetricAlarms"]
 
-    cloudwatch.put_metric_data(
-        Namespace="Nightshift",
-        MetricData=[
-            {
-                "MetricName": "NightsFinished",
-                "Dimensions": [
-                    {"Name": "service", "Value": "nightshift"},
-                    {"Name": "stack", "Value": own.name},
-                ],
-                "Value": 1,
-                "Timestamp": time.time(),
-            }
-        ],
-    )
+    own.run()
 
-    named = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
+    counted = [each for each in counted_by(own, "SubmitLogs") if "NightsFinished" in each]
+    watched = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
     assert (alarm["EvaluationPeriods"], alarm["Period"]) == (26, 3600)
-    assert named == {"service": "nightshift", "stack": own.name}
-    [now] = cloudwatch.describe_alarms(AlarmNames=[alarm["AlarmName"]])["MetricAlarms"]
-    assert now["StateValue"] == "OK"
+    assert counted
+    for document in counted:
+        [sent] = document["_aws"]["CloudWatchMetrics"]
+        [names] = sent["Dimensions"]
+        assert sent["Namespace"] == alarm["Namespace"]
+        assert {name: document[name] for name in names} == watched
+        assert document["NightsFinished"] == [1]
+
+
+def counted_by(stack: Stack, logs: str) -> list[dict[str, Any]]:
+    """What a function has counted: on AWS its log lines in CloudWatch's embedded metric format
+    become metrics, here they stay lines."""
+    pages = stack.cloud.client("logs").get_paginator("filter_log_events")
+    lines = pages.paginate(logGroupName=stack.physical(logs))
+    said = [event["message"] for page in lines for event in page["events"]]
+    return [json.loads(line) for line in said if '"_aws"' in line]
 
 
 def test_the_table_stays_when_the_stack_goes(own: Stack) -> None:

@@ -17,14 +17,14 @@ import pytest
 from msgspec.json import decode, encode
 
 from tests.claude_standin import Control, Life, Settings, StandIn, running
+from tests.moto.scene import wait_until
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "Answer with one of: billing, technical, account, feedback, other."
 BATCHES = "/v1/messages/batches"
 AT_ONCE = Life(seconds=0)
 NEVER = Life(seconds=None)
-# Seconds until a client gives up a server that says nothing; no other ending takes as long.
-PATIENCE = 1
+SILENT = ("hang", "stall")
 
 
 class Reply(NamedTuple):
@@ -97,6 +97,11 @@ def results(stand_in: StandIn, batch_id: str) -> dict[str, dict[str, Any]]:
 
 def one_result(stand_in: StandIn, one: dict[str, Any], **headers: str) -> dict[str, Any]:
     return results(stand_in, create(stand_in, one, **headers))["c-0"]
+
+
+def patience(ending: str) -> int:
+    """Seconds until a client gives up: soon only where the server is to say nothing."""
+    return 1 if ending in SILENT else 60
 
 
 def counts(batch: dict[str, Any]) -> dict[str, int]:
@@ -472,11 +477,13 @@ class TestLife:
             waiting.control.end_batch(first)
 
     def test_its_clock_may_be_skewed(self):
+        began = time.time()
         with running(life=Life(seconds=0, skew=-3600)) as stand_in:
             shown = ask(stand_in, "GET", f"{BATCHES}/{create(stand_in)}").json
 
-        age = time.time() - datetime.fromisoformat(shown["created_at"]).timestamp()
-        assert 3599 < age < 3660 and shown["processing_status"] == "ended"
+        created = datetime.fromisoformat(shown["created_at"]).timestamp() + 3600
+        assert began - 0.001 < created < time.time() + 0.001
+        assert shown["processing_status"] == "ended"
 
 
 class TestList:
@@ -734,11 +741,11 @@ class TestFaultsWithoutEffect:
     def test_a_refused_connection_leaves_nothing_behind(self, at_once, how):
         at_once.control.add_faults({"on": "create", "do": {"refuse": how}})
 
-        with httpx2.Client(timeout=PATIENCE) as client, pytest.raises(httpx2.TransportError):
+        with httpx2.Client(timeout=patience(how)) as client, pytest.raises(httpx2.TransportError):
             client.post(f"{at_once.url}{BATCHES}", content=encode(batch_of(params())))
 
+        wait_until(lambda: [each["lost"] for each in at_once.control.requests("create")] == [True])
         assert at_once.control.batches() == []
-        assert at_once.control.requests("create")[0]["lost"]
 
     @pytest.mark.parametrize(
         "rule",
@@ -774,9 +781,10 @@ class TestLostResponses:
         at_once.control.add_faults({"on": "create", "do": {"lose": how}})
         headers = {"x-api-key": at_once.api_key, "anthropic-version": "2026-10-21"}
 
-        with httpx2.Client(timeout=PATIENCE, headers=headers) as client, pytest.raises(error):
+        with httpx2.Client(timeout=patience(how), headers=headers) as client, pytest.raises(error):
             client.post(f"{at_once.url}{BATCHES}", content=encode(batch_of(params())))
 
+        wait_until(lambda: [each["lost"] for each in at_once.control.requests("create")] == [True])
         entry = at_once.control.requests("create")[0]
         assert (entry["lost"], entry["status"], entry["accepted"]) == (True, None, 1)
         assert [batch["id"] for batch in at_once.control.batches()] == [entry["object_id"]]
@@ -807,9 +815,10 @@ class TestResultFaults:
         batch_id = create(stand_in, *[params()] * 10)
         stand_in.control.add_faults({"on": "results", "do": do})
         headers = {"x-api-key": stand_in.api_key, "anthropic-version": "2026-10-21"}
+        end = do.get("stream", {}).get("end", "")
         url, got = f"{stand_in.url}{BATCHES}/{batch_id}/results", b""
         with (
-            httpx2.Client(timeout=PATIENCE, headers=headers) as client,
+            httpx2.Client(timeout=patience(end), headers=headers) as client,
             client.stream("GET", url) as response,
         ):
             try:
@@ -835,7 +844,10 @@ class TestResultFaults:
         got, how = self.fetch(at_once, {"stream": stream})
 
         assert type(how) is error
-        assert got.count(b"\n") == 3 and got.endswith(b"\n") is not within_line
+        if end == "reset":  # it takes with it what a slow client has not read yet
+            assert got.count(b"\n") <= 3
+        else:
+            assert got.count(b"\n") == 3 and got.endswith(b"\n") is not within_line
 
     @pytest.mark.parametrize(
         ("lines", "total", "own"),

@@ -1,11 +1,10 @@
 """Results are read no faster than they are written: what is in memory does not grow with them."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from threading import Lock
+from threading import Event, Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +22,8 @@ from nightshift.task import task
 from tests.unit.examples import TOKEN, name_of, raw, succeeded, ticket
 
 REQUESTS = 5_000
+# Four threads with a group of a hundred each, one group that waits, and one on its way back.
+MOST_AHEAD = 600
 MOMENT = datetime(2026, 11, 22, 2, tzinfo=UTC)
 BATCH = Batch(
     "2026-11-22", "batch#0001", TOKEN, "open", 1, "night", "claude-haiku-4-5", "T-1", "T-1",
@@ -31,10 +32,12 @@ BATCH = Batch(
 
 
 class Provider:
-    """An ended batch; `read` counts the lines that were taken from its results."""
+    """An ended batch; `too_far` is set once more lines were taken from its results than the table
+    may lag behind."""
 
     def __init__(self) -> None:
-        self.read = 0
+        self.read = self.applied = 0
+        self.too_far = Event()
 
     def retrieve(self, batch_id: str) -> ProviderBatch:
         return ProviderBatch(
@@ -45,6 +48,8 @@ class Provider:
         asked, result = ticket(), succeeded()
         for ordinal in range(REQUESTS):
             self.read += 1
+            if self.read - self.applied > MOST_AHEAD:
+                self.too_far.set()
             yield raw(str(name_of(asked, ordinal)), result)
 
     def delete(self, batch_id: str) -> None:
@@ -71,18 +76,19 @@ class Books:
 
 
 class SlowTable:
-    """What brings results into the table, slower than they can be read."""
+    """What brings results into the table: nothing of the first groups until somebody has read too
+    far ahead, or had a second to do so, which takes some hundredths."""
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
-        self.applied = self.most_ahead = 0
+        self.patience = 1.0
         self._lock = Lock()
 
     def apply(self, lines: Sequence[Line]) -> Applied:
-        time.sleep(0.005)
+        self.provider.too_far.wait(self.patience)
+        self.patience = 0.0
         with self._lock:
-            self.most_ahead = max(self.most_ahead, self.provider.read - self.applied)
-            self.applied += len(lines)
+            self.provider.applied += len(lines)
         tally = Tally(classified=len(lines), succeeded=len(lines))
         return Applied(tuple(line.custom_id.ordinal for line in lines), tally)
 
@@ -101,6 +107,5 @@ def test_results_wait_at_the_provider_while_the_table_is_slow(
 
     assert done["next"] == "done"
     assert (books.kept.state, books.kept.problem) == ("closed", None)
-    assert (books.kept.tally.classified, table.applied) == (REQUESTS, REQUESTS)
-    # Four threads with a group each, one group that waits, and one on its way back.
-    assert table.most_ahead <= 600
+    assert (books.kept.tally.classified, provider.applied) == (REQUESTS, REQUESTS)
+    assert not provider.too_far.is_set()

@@ -1,7 +1,7 @@
 """Writes a second: fast until something is throttled, then carefully along the limit."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -154,10 +154,17 @@ def test_the_pace_keeps_within_its_bounds(clock: Clock) -> None:
     assert slow.rate == SLOWEST
 
 
-def test_pauses_double_up_to_some_seconds(clock: Clock) -> None:
+@pytest.mark.parametrize(("draw", "share"), [(min, 0.5), (max, 1.0)])
+def test_pauses_double_up_to_some_seconds_and_differ_by_half(
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    draw: Callable[[float, float], float],
+    share: float,
+) -> None:
+    monkeypatch.setattr(pace_module, "uniform", draw)
     longest = [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
 
     for number, seconds in enumerate(longest, start=1):
         began = clock.now
         pause(number)
-        assert seconds / 2 <= clock.now - began <= seconds
+        assert clock.now - began == pytest.approx(share * seconds)
