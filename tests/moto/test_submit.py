@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
@@ -48,8 +48,10 @@ class BusyTable(TicketTable):
 
     edited: str = ""
 
-    def walk(self, ids: Iterable[str]) -> Iterator[tuple[str, Ticket | None]]:
-        for ticket_id, ticket in super().walk(ids):
+    def walk(
+        self, ids: Iterable[str], inputs: Sequence[str]
+    ) -> Iterator[tuple[str, Ticket | None]]:
+        for ticket_id, ticket in super().walk(ids, inputs):
             if ticket_id == self.edited:
                 self.dynamodb.update_item(
                     TableName=self.name,

@@ -108,14 +108,15 @@ class Builder:
     def _message(self, ticket: Ticket | None) -> str | None:
         if ticket is None or ticket.status != PENDING:
             return None
-        message = self.task.message_for(ticket.subject, ticket.body)
+        message = self.task.message_for(*ticket.texts)
         if message is None:
             self.on_empty(ticket)
         return message
 
     def _add(self, chunk: Chunk, ticket: Ticket, message: str, room: Room) -> str:
         form, name = custom_id.name_ticket(ticket.ticket_id)
-        request_id = CustomId(chunk.token, chunk.requests, custom_id.digest(message), form, name)
+        digest = custom_id.digest(ticket.inputs.values())
+        request_id = CustomId(chunk.token, chunk.requests, digest, form, name)
         line = self.form.line(str(request_id), message)
         most = self.bound.trillionths(self.form.most_input_tokens(message))
         if chunk.bound_trillionths + most > room.usd_trillionths:

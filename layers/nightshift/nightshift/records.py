@@ -91,6 +91,9 @@ class Batch:
     has waited one since the last look), `readings` those whose results
     did not add up. `foreign` are batches of others that we held for this one. `noticed_by` is
     the execution that fails for its `problem`, `aside_by` the one that goes on without it.
+
+    `version` is the task's that sent it, `inputs` the attributes of a ticket that were read for
+    it; release 0.1.0 wrote neither.
     """
 
     run_id: str
@@ -105,6 +108,8 @@ class Batch:
     requests: int
     bound: Decimal
     intent_at: datetime
+    version: str = ""
+    inputs: tuple[str, ...] = ("subject", "body")
     batch_id: str | None = None
     created_at: datetime | None = None
     ended_at: datetime | None = None
@@ -146,6 +151,8 @@ class Batch:
             if name in values:
                 values[name] = datetime.fromisoformat(values[name])
         values["foreign"] = frozenset(values.get("foreign", ()))
+        if "inputs" in values:
+            values["inputs"] = tuple(values["inputs"])
         values["tally"] = Tally.from_item(values["tally"]) if "tally" in values else Tally()
         values["seen"] = bytes(values.get("seen", b""))
         return cls(**values)
