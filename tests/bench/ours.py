@@ -43,10 +43,10 @@ def send() -> Clock:
     one list. So neither way is charged for where the AWS SDK's answers lay in memory.
     """
     stack, clock = _connected(), Clock()
-    read = stack.tickets.walk(stack.tickets.pending_ids(""))
-    texts = [(ticket_id, ticket.body[:500] or "-") for ticket_id, ticket in read if ticket]
+    read = stack.tickets.walk(stack.tickets.pending_ids(""), ["body"])
+    texts = [(i, ticket.texts[0][:500] or "-") for i, ticket in read if ticket]
     tickets = [_ready(ticket_id, text) for ticket_id, text in texts]
-    task: Any = SimpleNamespace(message_for=lambda subject, body: body)
+    task: Any = SimpleNamespace(message_for=lambda body: body)
     form = stack.form
     builder = Builder(task, form, form.bound(stack.price), on_empty=tickets.append)
     room = Room(len(tickets), Decimal(1_000_000), out_of_time=lambda: False)
@@ -59,11 +59,8 @@ def send() -> Clock:
 
 def _ready(ticket_id: str, message: str) -> Ticket:
     """A pending ticket with a body that is its message as it stands."""
-    guards = dict.fromkeys(GUARDED) | {
-        "classification_status": {"S": PENDING},
-        "body": {"S": message},
-    }
-    return Ticket(ticket_id, guards)
+    guards = dict.fromkeys(GUARDED) | {"classification_status": {"S": PENDING}}
+    return Ticket(ticket_id, guards, {"body": {"S": message}})
 
 
 def collect(writes_per_second: float | None) -> Clock:

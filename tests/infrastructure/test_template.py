@@ -192,7 +192,11 @@ def test_a_function_writes_the_ticket_table_in_its_own_way_only(resources: Any) 
     assert on_tickets == {
         "SubmitRole": {"dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:UpdateItem"},
         "StatusRole": set(),
-        "CollectRole": {"dynamodb:BatchGetItem", "dynamodb:PartiQLUpdate"},
+        "CollectRole": {
+            "dynamodb:BatchGetItem",
+            "dynamodb:PartiQLUpdate",
+            "dynamodb:UpdateItem",
+        },
     }
 
 

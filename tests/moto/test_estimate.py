@@ -152,6 +152,25 @@ def test_a_dry_run_that_runs_out_of_time_goes_on_where_it_stopped(scene: Scene) 
     assert {**steps[-1]["report"], "duration_seconds": 0} == {**whole, "duration_seconds": 0}
 
 
+@pytest.mark.parametrize("seconds", [900, 50])
+def test_a_limit_bounds_what_is_estimated(scene: Scene, seconds: float) -> None:
+    scene.configure(MAX_REQUESTS_PER_BATCH=1)
+    scene.put("A", "B")
+    two = dry_run(scene)
+    scene.put("C", "D", "E")
+    scene.put("AA", subject=" ")
+
+    step = scene.submit("nobody", seconds=seconds, dry_run=True, limit=2)
+    while step["next"] == "submit":
+        more = {"estimate": step["estimate"], "limit": 2}
+        step = scene.submit("nobody", seconds=seconds, dry_run=True, **more)
+
+    report = step["report"]
+    assert (report["batches"], report["empty"], report["pending"]) == (2, 1, 3)
+    assert report["estimated_cost_usd"] == two["estimated_cost_usd"]
+    assert report["input_tokens"] == two["input_tokens"]
+
+
 def test_only_a_few_ids_travel_between_calls(scene: Scene) -> None:
     put_sample(scene, 40)
     times = iter([900.0] * 30)

@@ -62,6 +62,8 @@ def intent(number: int = 1, execution: str = ME) -> Batch:
         requests=10,
         bound=Decimal("0.0123456789"),
         intent_at=CREATED_AT - timedelta(minutes=1),
+        version="task@0123abcd",
+        inputs=("title", "words"),
     )
 
 
@@ -87,6 +89,19 @@ def test_an_intent_is_read_back_as_it_was_written(ledger: Ledger) -> None:
 
     assert ledger.batch("run", "batch#0001") == intent()
     assert ledger.night("run").batches == (intent(),)
+
+
+def test_a_batch_of_release_0_1_0_read_subject_and_body(ledger: Ledger) -> None:
+    ledger.intend(intent())
+    ledger.dynamodb.update_item(
+        TableName="RunTable",
+        Key={"run_id": {"S": "run"}, "record": {"S": "batch#0001"}},
+        UpdateExpression="REMOVE version, inputs",
+    )
+
+    batch = ledger.batch("run", "batch#0001")
+
+    assert (batch.version, batch.inputs) == ("", ("subject", "body"))
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -1,7 +1,7 @@
 """Submit: what becomes a batch, what never does, and what each call decides next."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
+from nightshift import custom_id, ledger
 from nightshift.claude import Claude
 from nightshift.errors import ApiKeyMissing, InvalidInput, PriceUnknown
 from nightshift.events import SubmitCall
 from nightshift.records import Tally
+from nightshift.send import TIME_TO_SEND
 from nightshift.submit import submit
+from nightshift.task import task, version_of
 from nightshift.tickets import Ticket, TicketTable
 from tests.moto.scene import DAY, STARTED_AT, Item, Scene, Step
+from tests.moto.test_transactions import Canceling
 
 EMPTY = "empty_ticket: "
 LARGEST_ITEM = 404_950  # bytes, names and values: what moto takes, a little below the 400 KB of AWS
@@ -49,8 +53,10 @@ class BusyTable(TicketTable):
 
     edited: str = ""
 
-    def walk(self, ids: Iterable[str]) -> Iterator[tuple[str, Ticket | None]]:
-        for ticket_id, ticket in super().walk(ids):
+    def walk(
+        self, ids: Iterable[str], inputs: Sequence[str]
+    ) -> Iterator[tuple[str, Ticket | None]]:
+        for ticket_id, ticket in super().walk(ids, inputs):
             if ticket_id == self.edited:
                 self.dynamodb.update_item(
                     TableName=self.name,
@@ -198,6 +204,97 @@ def test_a_ticket_without_text_as_large_as_an_item_may_be_does_not_stop_the_nigh
 
     assert scene.sent() == ["B"]
     assert scene.ticket("A")["classification_status"] == "failed"
+
+
+@pytest.mark.parametrize("reason", ["ThrottlingError", "TransactionConflict"])
+def test_a_ticket_without_text_is_given_up_with_its_reason_though_the_table_is_busy(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    monkeypatch.setattr(ledger, "pause", lambda in_vain: None)
+    scene.put("A", subject=" ")
+    call = _call(scene)
+    stack = scene.stack
+    stack.ledger.begin_round(DAY, 1, _holding(scene, call))
+    busy: Any = Canceling(stack.ledger.dynamodb, [reason], [reason])
+
+    submit(call, replace(stack, ledger=replace(stack.ledger, dynamodb=busy)), lambda: 900)
+
+    ticket = scene.ticket("A")
+    assert ticket["classification_error"].startswith(EMPTY)
+    assert ticket["classification_status"] == "failed"
+    assert [item["tickets"] for item in scene.records("empty#")] == [1]
+
+
+def test_beside_a_full_ticket_without_text_all_others_get_their_reason(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moto.dynamodb.models.ItemSizeToUpdateTooLarge", ValidationError)
+    frame = len("ticket_id" + "B" + "classification_status" + "pending" + "subject" + "body")
+    scene.put("A", "C", subject=" ")
+    scene.put("B", subject="", body="<" + "x" * (LARGEST_ITEM - frame - 2) + ">")
+
+    scene.send_all(scene.start())
+
+    errors = [scene.ticket(i).get("classification_error", "") for i in "ABC"]
+    assert [error.startswith(EMPTY) for error in errors] == [True, False, True]
+    assert {scene.ticket(i)["classification_status"] for i in "ABC"} == {"failed"}
+    assert sum(item["tickets"] for item in scene.records("empty#")) == 3
+
+
+@pytest.mark.parametrize("blank", ["\u200b", "\u00a0", "\x01", "<x>", "\U000e0001"])
+def test_tickets_without_text_go_out_in_transactions_of_less_than_4_mb(
+    scene: Scene, blank: str
+) -> None:
+    size = 390_000 // len(blank.encode())
+    scene.put(*(f"T-{n:02}" for n in range(12)), subject="", body=blank * size)
+    sizes: list[int] = []
+    scene.stack.ledger.dynamodb.meta.events.register(
+        "before-send.dynamodb.TransactWriteItems",
+        lambda request, **_: sizes.append(len(request.body)),
+    )
+
+    scene.send_all(scene.start())
+
+    assert max(sizes) <= 4_000_000
+    assert len(sizes) < 15  # groups, not one by one
+    assert sum(item["tickets"] for item in scene.records("empty#")) == 12
+
+
+def test_a_ticket_whose_inputs_are_null_is_given_up_as_empty(scene: Scene) -> None:
+    null = {"ticket_id": "A", "classification_status": "pending", "subject": None, "body": None}
+    scene.tickets.put_item(Item=null)
+
+    scene.send_all(scene.start())
+
+    assert scene.ticket("A")["classification_error"].startswith(EMPTY)
+
+
+def test_a_batch_keeps_which_version_asked_and_what_it_read(scene: Scene) -> None:
+    scene.put("A")
+
+    scene.send_all(scene.start())
+
+    [item] = scene.records("batch#")
+    [batch] = scene.stack.ledger.night(DAY).batches
+    [row] = scene.claude.control.rows()
+    ticket = scene.stack.tickets.read(["A"], batch.inputs)["A"]
+    name = custom_id.parse(row["custom_id"])
+    assert item["version"] == version_of(task(), "claude-haiku-4-5")
+    assert (item["model"], item["inputs"]) == ("claude-haiku-4-5", ["subject", "body"])
+    assert (batch.version, batch.inputs) == (item["version"], ("subject", "body"))
+    assert name and name.digest == custom_id.digest(ticket.inputs.values())
+
+
+def test_without_time_for_a_create_nothing_is_sent_and_the_next_call_goes_on(scene: Scene) -> None:
+    scene.put("A", "B")
+    night = scene.start()
+
+    hurried = scene.submit(night, seconds=TIME_TO_SEND - 1)
+    sent_in_haste = scene.posts()
+    scene.submit(night, seconds=TIME_TO_SEND + 1)
+
+    assert (hurried["next"], sent_in_haste) == ("submit", [])
+    assert scene.sent() == ["A", "B"]
 
 
 def test_limit_bounds_what_one_execution_sends(scene: Scene) -> None:
@@ -577,6 +674,12 @@ def test_white_space_around_the_key_is_forgiven(scene: Scene) -> None:
 def _call(scene: Scene) -> SubmitCall:
     event = {"execution": scene.start(), "started_at": STARTED_AT, "input": {}}
     return SubmitCall.parse(event)
+
+
+def _holding(scene: Scene, call: SubmitCall) -> str:
+    """The execution of a call, once it holds the lock."""
+    assert scene.stack.lock.take(call.execution, DAY)
+    return call.execution
 
 
 def _bound(scene: Scene, ticket_id: str) -> Decimal:

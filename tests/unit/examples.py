@@ -4,18 +4,20 @@ import json
 from typing import Any
 
 from nightshift import custom_id
+from nightshift.attribute import Attribute
 from nightshift.custom_id import CustomId
 from nightshift.task import task
 from nightshift.tickets import GUARDED, Ticket
 
 TOKEN = "tok-en_1"
 
-type Item = dict[str, dict[str, str]]
+type Item = dict[str, Attribute]
 """An item as DynamoDB's API spells it."""
 
 
-def item(**attributes: str | int | None) -> Item:
-    """A pending ticket's item; an attribute that is None is not there."""
+def item(**attributes: str | int | Attribute | None) -> Item:
+    """A pending ticket's item; an attribute that is None is not there, one of an odd type is given
+    as DynamoDB spells it."""
     values = {
         "ticket_id": "T-1",
         "subject": "Refund",
@@ -23,11 +25,13 @@ def item(**attributes: str | int | None) -> Item:
         "classification_status": "pending",
         **attributes,
     }
-    return {
-        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
-        for name, value in values.items()
-        if value is not None
-    }
+    return {name: _spelled(value) for name, value in values.items() if value is not None}
+
+
+def _spelled(value: str | int | Attribute) -> Attribute:
+    if isinstance(value, dict):
+        return value
+    return {"N": str(value)} if isinstance(value, int) else {"S": value}
 
 
 def read(stored: Item) -> Ticket:
@@ -35,20 +39,20 @@ def read(stored: Item) -> Ticket:
     return Ticket(
         stored["ticket_id"]["S"],
         {name: stored.get(name) for name in GUARDED},
+        {name: stored.get(name) for name in task().inputs},
         int(stored.get("classification_attempts", {}).get("N", 0)),
         "classification_error" in stored,
     )
 
 
-def ticket(**attributes: str | int | None) -> Ticket:
+def ticket(**attributes: str | int | Attribute | None) -> Ticket:
     return read(item(**attributes))
 
 
 def name_of(asked: Ticket, ordinal: int = 0) -> CustomId:
     """The custom_id under which the default task asks about a ticket."""
-    message = task().message_for(asked.subject, asked.body)
-    sent = custom_id.digest(message or "")
-    return CustomId(TOKEN, ordinal, sent, *custom_id.name_ticket(asked.ticket_id))
+    digest = custom_id.digest(asked.inputs.values())
+    return CustomId(TOKEN, ordinal, digest, *custom_id.name_ticket(asked.ticket_id))
 
 
 def succeeded(text: str = "billing", **message: Any) -> dict[str, Any]:

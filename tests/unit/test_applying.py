@@ -1,7 +1,7 @@
 """Results into the table by the hundred: what is throttled, and what that costs."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
@@ -16,10 +16,11 @@ from nightshift.money import Price
 from nightshift.pace import Pace
 from nightshift.task import task
 from nightshift.tickets import TicketTable
-from tests.unit.examples import Item, item, name_of, raw, read, succeeded
+from tests.unit.examples import Item, errored, item, name_of, raw, read, succeeded
 
 IDS = [f"T-{number}" for number in range(60)]
-PRICE = Price(input=Decimal(1), output=Decimal(5))
+LONG = {"over": 1_000, "input": Decimal(2), "output": Decimal(9)}
+PRICE = Price(input=Decimal(1), output=Decimal(5), long=LONG)
 
 
 class Table:
@@ -82,14 +83,21 @@ def stored(ticket_id: str) -> Item:
     return item(ticket_id=ticket_id)
 
 
-def apply(table: Table, pace: Pace, out_of_time: Callable[[], bool] = lambda: False) -> Applied:
-    """Apply an answer to each of the tickets."""
+def apply(
+    table: Table,
+    pace: Pace,
+    out_of_time: Callable[[], bool] = lambda: False,
+    said: Sequence[dict[str, Any]] = (succeeded(),) * len(IDS),
+) -> Applied:
+    """Apply what is said of the tickets, by default an answer to each of them."""
     asked = [name_of(read(stored(ticket_id)), n) for n, ticket_id in enumerate(IDS)]
-    lines = [results.read(raw(str(name), succeeded())) for name in asked]
+    lines = [
+        results.read(raw(str(name), result)) for name, result in zip(asked, said, strict=False)
+    ]
     tickets = TicketTable(cast(Any, table), "tickets", pace)
     rules = Rules(task(), "msgbatch_1", 3, "2026-11-22T02:00:00+00:00")
     ledger = Ledger(cast(Any, table), "runs")
-    applier = Applier(tickets, ledger, "2026-11-22", rules, PRICE, out_of_time)
+    applier = Applier(tickets, ledger, "2026-11-22", task().inputs, rules, PRICE, out_of_time)
     return applier.apply([line for line in lines if line])
 
 
@@ -144,6 +152,42 @@ def test_a_ticket_that_was_edited_meanwhile_is_read_and_decided_again(
     assert sorted(applied.ordinals) == list(range(60))
     assert (applied.tally.classified, applied.tally.superseded) == (59, 1)
     assert table.written == Counter(set(IDS) - {"T-3"})
+
+
+def test_every_result_is_counted_as_what_it_is_and_as_what_became_of_it(
+    table: Table, pace: Unpaced
+) -> None:
+    table.items["T-0"] = item(ticket_id="T-0", body="Never mind, I found it.")
+    table.items["T-1"] = item(ticket_id="T-1", classification_attempts=2)
+    long = {"input_tokens": 2_000, "output_tokens": 7}
+
+    applied = apply(
+        table,
+        pace,
+        said=[
+            succeeded("billing"),  # of a ticket that was edited
+            succeeded("?"),  # the last attempt
+            *[succeeded("account", usage=long)] * 3,
+            *[succeeded("?")] * 4,
+            *[errored("invalid_request_error")] * 5,
+            *[errored("overloaded_error")] * 6,
+            *[errored("billing_error")] * 7,
+            *[{"type": "canceled"}] * 8,
+            *[{"type": "expired"}] * 9,
+        ],
+    )
+
+    tally = applied.tally
+    assert len(applied.ordinals) == tally.accounted == 44
+    assert (tally.succeeded, tally.errored, tally.canceled, tally.expired) == (9, 18, 8, 9)
+    assert (tally.classified, tally.superseded, tally.failed) == (3, 1, 6)
+    assert (tally.requeued, tally.left) == (34, 35)
+    assert (tally.rejected, applied.rejection[:14]) == (7, "billing_error:")
+    assert tally.categories == {"account": 3}
+    assert tally.failures == {"unreadable_answer": 1, "invalid_request": 5}
+    assert (tally.long_usage.input_tokens, tally.long_usage.output_tokens) == (6_000, 21)
+    assert tally.usage.input_tokens == 6_000 + 6 * 16
+    assert tally.usage.output_tokens == 21 + 6 * 5
 
 
 def test_a_ticket_that_keeps_changing_is_somebody_elses(table: Table, pace: Unpaced) -> None:

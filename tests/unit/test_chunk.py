@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightshift import custom_id
+from nightshift.attribute import Attribute
 from nightshift.chunk import MAX_BYTES, Builder, Chunk, Room, Spool
 from nightshift.prices import published
 from nightshift.task import form_for, task
@@ -71,7 +72,8 @@ def test_a_chunk_is_the_requests_of_its_tickets_in_key_order() -> None:
         (chunk.token, 1, "b"),
         (chunk.token, 2, "c"),
     ]
-    assert {n.digest for n in names if n} == {custom_id.digest(message or "")}
+    texts = [{"S": "Refund"}, {"S": "Where is my money?"}]
+    assert {n.digest for n in names if n} == {custom_id.digest(texts)}
     assert {r["params"]["messages"][0]["content"] for r in requests_of(chunk)} == {message}
     assert (chunk.requests, chunk.first, chunk.last, chunk.full) == (3, "a", "c", "")
 
@@ -188,6 +190,34 @@ def test_a_ticket_without_text_that_no_longer_asks_is_left_alone() -> None:
     building.build([("b", ticket(subject="", body="", classification_status="failed"))])
 
     assert building.empties == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "shown"),
+    [
+        ({"N": "42"}, {"NULL": True}, "Subject: 42\n\n\n"),
+        ({"NULL": True}, {"SS": ["b", "a"]}, 'Subject: \n\n["a","b"]\n'),
+        ({"BOOL": True}, {"M": {"n": {"N": "1"}}}, 'Subject: true\n\n{"n":1}\n'),
+        ({"B": b"\xff"}, None, "Subject: /w==\n\n\n"),
+    ],
+)
+def test_an_input_of_any_type_is_asked_about(
+    subject: Attribute, body: Attribute | None, shown: str
+) -> None:
+    odd = ticket(ticket_id="b", subject=subject, body=body)
+
+    chunk = build([*walk("a"), ("b", odd), *walk("c")])
+
+    assert ids_in(chunk) == ["a", "b", "c"]
+    assert shown in requests_of(chunk)[1]["params"]["messages"][0]["content"]
+
+
+def test_a_ticket_whose_inputs_are_null_is_without_text() -> None:
+    building = Building()
+    null = ticket(subject={"NULL": True}, body={"NULL": True})
+
+    assert building.build([("T-1", null)]).requests == 0
+    assert building.empties == [null]
 
 
 def test_an_id_too_long_to_travel_is_kept_beside_the_chunk() -> None:

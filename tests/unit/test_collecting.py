@@ -99,7 +99,7 @@ def test_results_wait_at_the_provider_while_the_table_is_slow(
     provider, books = Provider(), Books()
     table = SlowTable(provider)
     monkeypatch.setattr(collect_module, "Applier", lambda *_: table)
-    settings: Any = SimpleNamespace(max_attempts=3)
+    settings: Any = SimpleNamespace(max_attempts=3, model=BATCH.model)
     edges: list[Any] = [None, books, None, provider]
     call = CollectCall(execution="night", run_id=BATCH.run_id, record=BATCH.record)
 

@@ -8,6 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from nightshift import custom_id
+from nightshift.attribute import Attribute
 from nightshift.custom_id import HASH, CustomId
 
 ALLOWED = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # the API's own pattern
@@ -125,9 +126,26 @@ def test_no_two_intents_share_a_token() -> None:
 
 def test_a_digest_stays_the_same_from_one_release_to_the_next() -> None:
     # A batch may have been sent by the release before this one.
-    assert custom_id.digest("Subject: Refund") == "IJBr5fKe"
+    assert custom_id.digest([{"S": "Refund"}, None]) == "D604yB-4"
 
 
-@given(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")))
+TEXT = st.text(st.characters(codec="utf-8"))
+
+
+@given(TEXT, TEXT)
 def test_another_text_has_another_digest(one: str, other: str) -> None:
-    assert (custom_id.digest(one) == custom_id.digest(other)) == (one == other)
+    digests = [custom_id.digest([{"S": text}, None]) for text in (one, other)]
+
+    assert (digests[0] == digests[1]) == (one == other)
+
+
+def test_the_same_text_in_another_input_or_of_another_type_has_another_digest() -> None:
+    inputs: list[list[Attribute | None]] = [
+        [{"S": "1"}, None],
+        [None, {"S": "1"}],
+        [{"N": "1"}, None],
+        [{"S": "1"}, {"NULL": True}],
+        [{"S": "1"}, {"S": ""}],
+    ]
+
+    assert len({custom_id.digest(each) for each in inputs}) == len(inputs)

@@ -124,6 +124,38 @@ def test_an_error_is_a_short_name_a_colon_and_a_sentence(result: dict[str, Any],
     assert len(sentence) > 20
 
 
+OUTDATED = replace(RULES, outdated=True)
+
+
+def test_an_answer_to_another_version_that_today_allows_is_written() -> None:
+    decision = decided(succeeded("billing"), OUTDATED)
+
+    assert decision.outcome == "classified"
+    assert written(decision)["category"] == "billing"
+
+
+@pytest.mark.parametrize("answer", ["complaint", "", "billing, technical"])
+def test_an_answer_to_another_version_that_today_does_not_allow_is_no_attempt(answer: str) -> None:
+    last = decided(succeeded(answer), OUTDATED, classification_attempts=2)
+
+    assert last == Decision("requeued", left=True)
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "refusal", "a refusal that names a category"])
+def test_no_answer_to_another_version_is_an_attempt_all_the_same(name: str) -> None:
+    decision = decided(THROWN_AWAY[name], OUTDATED)
+
+    assert (decision.outcome, written(decision)["classification_attempts"]) == ("requeued", "1")
+
+
+def test_another_tasks_texts_make_no_edit() -> None:
+    shorter = task().model_copy(update={"body_characters": 1, "message": "{subject}{body}"})
+
+    decision = decided(succeeded("billing"), replace(OUTDATED, task=shorter))
+
+    assert decision.outcome == "classified"
+
+
 def test_an_answer_that_is_thrown_away_is_kept_nowhere() -> None:
     decision = decided(succeeded("SECRET words"), classification_attempts=2)
 
@@ -207,11 +239,27 @@ class TestAPersonWins:
         assert decision == Decision("superseded")
 
     @pytest.mark.parametrize(
-        "edit", [{"subject": "Other"}, {"body": "Other"}, {"body": None}, {"subject": ""}]
+        "edit",
+        [
+            {"subject": "Other"},
+            {"body": "Other"},
+            {"body": None},
+            {"subject": ""},
+            {"subject": {"NULL": True}},
+            {"subject": {"SS": ["Refund"]}},
+        ],
     )
     def test_where_its_text_is_another(self, result: dict[str, Any], edit: dict[str, Any]) -> None:
         decision = decide(line_for(self.sent, result), ticket(**edit), RULES)
 
+        assert decision == Decision("superseded", left=True)
+
+    def test_where_only_its_type_is_another(self, result: dict[str, Any]) -> None:
+        text, number = ticket(subject="1"), ticket(subject=1)
+
+        decision = decide(line_for(text, result), number, RULES)
+
+        assert text.texts == number.texts
         assert decision == Decision("superseded", left=True)
 
     def test_where_its_text_is_gone(self, result: dict[str, Any]) -> None:
@@ -245,7 +293,9 @@ def test_a_ticket_that_asks_again_after_our_write_is_not_written_twice() -> None
     assert shown == Decision("classified", label="billing")
 
 
-TEXTS = st.sampled_from([None, "", "Refund", "<p>Refund</p>", "Error 5"])
+TEXTS = st.sampled_from(
+    [None, "", "Refund", "<p>Refund</p>", "5", 5, {"NULL": True}, {"SS": ["5"]}, {"L": []}]
+)
 ITEMS = st.builds(
     item,
     subject=TEXTS,
@@ -259,7 +309,13 @@ ITEMS = st.builds(
 # A ticket as it was sent and as it stands now: often the same.
 SENT_AND_STORED = ITEMS.flatmap(lambda sent: st.tuples(st.just(sent), st.just(sent) | ITEMS))
 RESULT = st.sampled_from(list(RESULTS.values()))
-RULE = st.builds(replace, st.just(RULES), max_attempts=st.integers(1, 4), all_invalid=st.booleans())
+RULE = st.builds(
+    replace,
+    st.just(RULES),
+    max_attempts=st.integers(1, 4),
+    all_invalid=st.booleans(),
+    outdated=st.booleans(),
+)
 
 
 @settings(max_examples=300)
@@ -290,7 +346,7 @@ def test_a_write_touches_our_attributes_of_an_unchanged_pending_ticket_alone(
     assert change.ticket is now
     assert now.status == "pending"
     assert now.batch_id != rules.batch_id
-    assert task().message_for(now.subject, now.body) == task().message_for(was.subject, was.body)
+    assert now.inputs == was.inputs
     assert {*change.values, *change.remove} <= MAY_WRITE
     assert not change.values.keys() & set(change.remove)
     assert change.values["classification_batch_id"] == {"S": rules.batch_id}

@@ -193,7 +193,7 @@ def test_a_ticket_that_asks_again_is_known_as_one_that_had_failed(stack: Stack) 
 
     retry(tickets, failed_tickets(stack.dynamodb, "tickets"), lambda n: None)
 
-    ticket = tickets.read(["T"])["T"]
+    ticket = tickets.read(["T"], ())["T"]
     assert (ticket.status, ticket.failed_before) == ("pending", True)
 
 

@@ -9,6 +9,8 @@ import pytest
 from nightshift import tickets
 from nightshift.tickets import TicketTable
 
+INPUTS = ("subject", "body")
+
 
 class Reader:
     """BatchGetItem that answers so many keys of each call, and returns the others unprocessed."""
@@ -51,7 +53,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def read(reader: Reader) -> set[str]:
-    return set(TicketTable(cast(Any, reader), "tickets").read(["a", "b", "c"]))
+    return set(TicketTable(cast(Any, reader), "tickets").read(["a", "b", "c"], INPUTS))
 
 
 def test_what_exceeds_16_mb_is_asked_for_at_once(pauses: list[int]) -> None:
@@ -70,6 +72,59 @@ def test_what_is_throttled_is_asked_for_after_ever_longer_pauses(pauses: list[in
     assert pauses == [1, 2, 1]
 
 
+class Lagging:
+    """BatchGetItem over two copies of a table: the one that lags answers who does not insist."""
+
+    def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
+        [(table, wanted)] = RequestItems.items()
+        now, *later = wanted["Keys"]
+        body = "as it is" if wanted.get("ConsistentRead") else "as it was"
+        rest = {table: {**wanted, "Keys": later}} if later else {}
+        return {"Responses": {table: [{**now, "body": {"S": body}}]}, "UnprocessedKeys": rest}
+
+
+def test_tickets_are_read_as_they_are_now() -> None:
+    found = TicketTable(cast(Any, Lagging()), "tickets").read(["a", "b"], INPUTS)
+
+    assert [ticket.texts for ticket in found.values()] == [["", "as it is"]] * 2
+
+
+def test_only_what_decides_is_read_whatever_its_name_is() -> None:
+    asked: list[Any] = []
+
+    class Asked:
+        def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
+            asked.append(RequestItems["tickets"])
+            return {"Responses": {}}
+
+    TicketTable(cast(Any, Asked()), "tickets").read(["a"], ["name", "size.in-cm"])
+
+    [wanted] = asked
+    names = wanted["ExpressionAttributeNames"]
+    assert set(wanted["ProjectionExpression"].split(", ")) == set(names)
+    assert set(names.values()) == {
+        "ticket_id",
+        "classification_status",
+        "classification_batch_id",
+        "classification_attempts",
+        "classification_error",
+        "name",
+        "size.in-cm",
+    }
+
+
+@pytest.mark.parametrize(("stored", "attempts"), [({"N": "2"}, 2), ({"N": "1.5"}, 1), (None, 0)])
+def test_attempts_that_somebody_else_wrote_stop_nobody(stored: Any, attempts: int) -> None:
+    class Odd:
+        def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
+            more = {} if stored is None else {"classification_attempts": stored}
+            return {"Responses": {"tickets": [{"ticket_id": {"S": "a"}, **more}]}}
+
+    found = TicketTable(cast(Any, Odd()), "tickets").read(["a"], INPUTS)
+
+    assert found["a"].attempts == attempts
+
+
 def test_reads_overlap_and_only_a_few_are_ahead_of_their_consumer() -> None:
     dynamodb, taken = Together(3), []
 
@@ -78,7 +133,7 @@ def test_reads_overlap_and_only_a_few_are_ahead_of_their_consumer() -> None:
             taken.append(number)
             yield f"T-{number:05}"
 
-    walk = TicketTable(cast(Any, dynamodb), "tickets").walk(ids())
+    walk = TicketTable(cast(Any, dynamodb), "tickets").walk(ids(), INPUTS)
     found = [next(walk) for _ in range(1_000)]
 
     assert [ticket_id for ticket_id, _ in found] == [f"T-{number:05}" for number in range(1_000)]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from nightshift import task as task_module
 from nightshift.errors import SettingsInvalid
+from nightshift.money import Price
 from nightshift.prices import published
-from nightshift.task import TASK_FILE, form_for, task
+from nightshift.task import TASK_FILE, Example, form_for, task, version_of
 from tests.claude_standin.answers import answer
 from tests.claude_standin.params import NEW_VERSION, template
 
@@ -196,6 +197,49 @@ def test_no_request_has_more_tokens_than_its_bound(model: str, message: str) -> 
     text_bytes = len(SYSTEM.encode()) + len(message.encode())
 
     assert form.most_input_tokens(message) >= text_bytes
+
+
+def test_a_version_is_named_by_the_task_file_and_eight_hex_digits() -> None:
+    assert re.fullmatch(r"task@[0-9a-f]{8}", version_of(task(), "claude-haiku-4-5"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"system": SYSTEM + "\nBe quick."},
+        {"message": "{subject} {body}"},
+        {"subject_characters": 501},
+        {"body_characters": 501},
+        {"max_tokens": 17},
+        {"categories": (*CATEGORIES, "spam")},
+        {"categories": CATEGORIES[:-1]},
+        {"models": {"claude-haiku-4-5": {"temperature": 0}}},
+    ],
+    ids=str,
+)
+def test_what_changes_requests_or_answers_makes_another_version(change: dict[str, Any]) -> None:
+    changed = task().model_copy(update=change)
+
+    assert version_of(changed, "claude-haiku-4-5") != version_of(task(), "claude-haiku-4-5")
+
+
+def test_another_model_makes_another_version() -> None:
+    models = ["claude-haiku-4-5", "claude-haiku-4-5-20251001", "claude-haiku-5-5", "unheard-of"]
+
+    assert len({version_of(task(), model) for model in models}) == len(models)
+
+
+def test_prices_the_example_and_settings_of_other_models_make_no_other_version() -> None:
+    price = Price(input=Decimal(1), output=Decimal(5), cacheable_from=1)
+    changed = task().model_copy(
+        update={
+            "prices": {"claude-haiku-4-5": price},
+            "example": Example(subject="x", body=""),
+            "models": {"claude-haiku-5-5": {}},
+        }
+    )
+
+    assert version_of(changed, "claude-haiku-4-5") == version_of(task(), "claude-haiku-4-5")
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ class Applier:
     tickets: TicketTable
     ledger: Ledger
     run_id: str
+    inputs: Sequence[str]
     rules: Rules
     price: Price
     out_of_time: Callable[[], bool]
@@ -62,7 +63,7 @@ class Applier:
         return self._sum_up(decided, left=len(todo))
 
     def _decide(self, todo: Mapping[str, Line]) -> dict[str, Decision]:
-        found = self.tickets.read(list(todo))
+        found = self.tickets.read(list(todo), self.inputs)
         return {i: decide(line, found.get(i), self.rules) for i, line in todo.items()}
 
     def _write(self, decided: dict[str, Decision]) -> tuple[list[Change], list[Change]]:

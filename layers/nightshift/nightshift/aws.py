@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONDITION_FAILED",
+    "TRY_AGAIN",
     "ClientError",
     "api_key",
     "dynamodb",
@@ -29,6 +30,18 @@ __all__ = [
 ]
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
+# DynamoDB's words for what passes: of a statement, of a transaction's element and, without their
+# ending, of a call (docs.aws.amazon.com, BatchStatementError and CancellationReason, 2026-11).
+TRY_AGAIN = frozenset(
+    {
+        "InternalServerError",
+        "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingError",
+        "TransactionConflict",
+    }
+)
 KEY_MAX_AGE_SECONDS = 300
 _CONNECTIONS = 16
 _CONFIG = Config(

@@ -69,6 +69,7 @@ class Chunk:
     last: str = ""
     requests: int = 0
     bound_trillionths: int = 0
+    largest_trillionths: int = 0
     long_ids: dict[str, str] = field(default_factory=dict)
     full: str = ""
     """Which limit ended it: "requests", "bytes", "budget" or "time"; empty at the index's end."""
@@ -77,6 +78,11 @@ class Chunk:
     def bound(self) -> Decimal:
         """The most that all its requests can cost, in USD."""
         return in_usd(self.bound_trillionths)
+
+    @property
+    def largest(self) -> Decimal:
+        """The most that the dearest of its requests can cost, in USD."""
+        return in_usd(self.largest_trillionths)
 
 
 @dataclass(frozen=True)
@@ -108,14 +114,15 @@ class Builder:
     def _message(self, ticket: Ticket | None) -> str | None:
         if ticket is None or ticket.status != PENDING:
             return None
-        message = self.task.message_for(ticket.subject, ticket.body)
+        message = self.task.message_for(*ticket.texts)
         if message is None:
             self.on_empty(ticket)
         return message
 
     def _add(self, chunk: Chunk, ticket: Ticket, message: str, room: Room) -> str:
         form, name = custom_id.name_ticket(ticket.ticket_id)
-        request_id = CustomId(chunk.token, chunk.requests, custom_id.digest(message), form, name)
+        digest = custom_id.digest(ticket.inputs.values())
+        request_id = CustomId(chunk.token, chunk.requests, digest, form, name)
         line = self.form.line(str(request_id), message)
         most = self.bound.trillionths(self.form.most_input_tokens(message))
         if chunk.bound_trillionths + most > room.usd_trillionths:
@@ -125,6 +132,7 @@ class Builder:
         chunk.body.add(line)
         chunk.requests += 1
         chunk.bound_trillionths += most
+        chunk.largest_trillionths = max(chunk.largest_trillionths, most)
         if form == HASH:
             chunk.long_ids[name] = ticket.ticket_id
         return ""

@@ -23,6 +23,7 @@ from nightshift.observability import count_batch, logger
 from nightshift.records import Batch, Tally
 from nightshift.results import Line
 from nightshift.status import miss
+from nightshift.task import version_of
 from nightshift.tickets import KEYS_PER_READ
 
 READINGS = 3
@@ -181,6 +182,7 @@ class _Collection:
             self.stack.settings.max_attempts,
             datetime.now(UTC).isoformat(timespec="seconds"),
             self._all_invalid(provider),
+            outdated=self.batch.version != version_of(self.stack.task, self.stack.settings.model),
         )
 
     def _all_invalid(self, provider: ProviderBatch) -> bool:
@@ -194,8 +196,10 @@ class _Collection:
 
     def _read(self, rules: Rules) -> None:
         """Stream the results into the table, as far as the time goes."""
-        stack, run_id = self.stack, self.batch.run_id
-        applier = Applier(stack.tickets, stack.ledger, run_id, rules, self.price, self._out_of_time)
+        stack, run_id, inputs = self.stack, self.batch.run_id, self.batch.inputs
+        applier = Applier(
+            stack.tickets, stack.ledger, run_id, inputs, rules, self.price, self._out_of_time
+        )
         under_way: set[Future[Applied]] = set()
         saved_at = monotonic()
         with ThreadPoolExecutor(_THREADS) as pool:

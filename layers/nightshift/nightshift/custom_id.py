@@ -1,4 +1,4 @@
-"""The name of one request: which intent, which place in it, what was sent, for which ticket.
+"""The name of one request: which intent, which place in it, what was read, of which ticket.
 
 The API allows 64 of `[A-Za-z0-9_-]`, unique in a batch, and returns results in any order
 (platform.claude.com, batch processing, 2026-09-26), so everything that collect must know
@@ -10,11 +10,15 @@ about a request travels here:
 import re
 from base64 import urlsafe_b64decode
 from binascii import b2a_base64
+from collections.abc import Iterable
 from hashlib import blake2b
 from secrets import token_urlsafe
 from string import ascii_letters, digits
 
 from msgspec import Struct
+
+from nightshift import attribute
+from nightshift.attribute import Attribute
 
 _ALPHABET = digits + ascii_letters + "-_"
 _VALUE = {letter: value for value, letter in enumerate(_ALPHABET)}
@@ -55,10 +59,13 @@ def new_token() -> str:
     return token_urlsafe(6)
 
 
-def digest(message: str) -> str:
-    """48 bits of the text that was sent, to notice that a ticket was edited meanwhile."""
+def digest(inputs: Iterable[Attribute | None]) -> str:
+    """48 bits of a ticket's inputs as they stand in the table, to notice that it was edited.
+
+    However a task shows them: another task reads the same ticket in the same way.
+    """
     hashed = _SIX_BYTES.copy()  # cheaper than a new one
-    hashed.update(message.encode())
+    hashed.update(attribute.canonical(inputs))
     return _encode(hashed.digest())
 
 

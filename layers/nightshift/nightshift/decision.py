@@ -30,6 +30,8 @@ class Rules:
     max_attempts: int
     now: str
     all_invalid: bool = False
+    outdated: bool = False
+    """The batch was sent by another version of the task: today's may not know its answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def decide(line: Line, ticket: Ticket | None, rules: Rules) -> Decision:
         return _already_shown(line, ticket, rules.task)
     if ticket.status != PENDING:
         return Decision("superseded")
-    if line.custom_id.digest != _digest_now(ticket, rules.task):
+    if line.custom_id.digest != custom_id.digest(ticket.inputs.values()):
         return Decision("superseded", left=True)
     if line.kind in ("canceled", "expired"):
         return Decision("requeued", left=True)
@@ -71,11 +73,6 @@ def _already_shown(line: Line, ticket: Ticket, task: Task) -> Decision:
     return Decision("classified", label=task.category_in(line.answer) or "")
 
 
-def _digest_now(ticket: Ticket, task: Task) -> str:
-    message = task.message_for(ticket.subject, ticket.body)
-    return "" if message is None else custom_id.digest(message)
-
-
 def _errored(line: Line, ticket: Ticket, rules: Rules) -> Decision:
     if line.error != INVALID_REQUEST or rules.all_invalid:
         return Decision("requeued", left=True)
@@ -84,7 +81,11 @@ def _errored(line: Line, ticket: Ticket, rules: Rules) -> Decision:
 
 
 def _answered(line: Line, ticket: Ticket, rules: Rules) -> Decision:
-    category = rules.task.category_in(line.answer) if line.stop_reason == "end_turn" else None
+    if line.stop_reason != "end_turn":
+        return _thrown_away(line, ticket, rules)
+    category = rules.task.category_in(line.answer)
+    if category is None and rules.outdated:
+        return Decision("requeued", left=True)
     if category is None:
         return _thrown_away(line, ticket, rules)
     values = {

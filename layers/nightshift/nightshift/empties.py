@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, field
 
-from nightshift.ledger import Ledger, Stale
+from nightshift.attribute import Attribute, most_bytes
+from nightshift.ledger import Ledger, NoRoom, Stale
 from nightshift.records import Night
-from nightshift.tickets import FAILED, Attribute, Change, Ticket, TicketTable, no_room
+from nightshift.tickets import FAILED, Change, Ticket, TicketTable, no_room
 
 # A transaction takes 100 items and 4 MB (docs.aws.amazon.com, DynamoDB, 2026-11); two items are
 # the lock and the count, and an empty ticket may still hold 400 KB of markup.
 _MOST_TICKETS = 98
-_MOST_BYTES = 3_000_000
+_MOST_BYTES = 3_900_000
+# Bytes around a ticket's own in the transaction: expressions and names.
+_FRAME = 2_000
 ERROR = "empty_ticket: the ticket has no text in subject or body."
 
 
@@ -26,7 +29,8 @@ class Empties:
     _written: int = 0
 
     def add(self, ticket: Ticket) -> None:
-        size = len(ticket.subject.encode()) + len(ticket.body.encode())
+        read = filter(None, ticket.as_read.values())
+        size = most_bytes([{"S": ticket.ticket_id}, *read, *self._failed().values()]) + _FRAME
         if self._group and self._bytes + size > _MOST_BYTES:
             self.flush()
         self._group.append(ticket)
@@ -45,18 +49,19 @@ class Empties:
             return
         try:
             self._give_up([Change(ticket, self._failed()) for ticket in group])
-        except Stale:
+        except (Stale, NoRoom):
             self._one_by_one(group)
 
     def _one_by_one(self, group: list[Ticket]) -> None:
         """Something is special about one of them: edited meanwhile, or no room for a reason."""
-        now = self.tickets.read([ticket.ticket_id for ticket in group])
+        ids = [ticket.ticket_id for ticket in group]
+        now = self.tickets.read(ids, tuple(group[0].inputs))
         for ticket in group:
             if now.get(ticket.ticket_id) != ticket:
                 continue
             try:
                 self._give_up([Change(ticket, self._failed())])
-            except Stale:
+            except NoRoom:
                 self._give_up([no_room(ticket)])
 
     def _failed(self) -> dict[str, Attribute]:
@@ -71,7 +76,7 @@ class Empties:
         return f"empty#{self.night.next_empty + self._written:04}"
 
     def _give_up(self, changes: list[Change]) -> None:
-        updates = [{"Update": self.tickets.update_in_transaction(change)} for change in changes]
+        updates = [{"Update": self.tickets.as_update(change)} for change in changes]
         count = self.ledger.empty_group(
             self.night.run_id, self._record, self.execution, len(changes)
         )

@@ -22,11 +22,12 @@ def count(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) -
     tickets, empty, tokens, after = counted.tickets, counted.empty, counted.tokens, counted.after
     drawn = sample.Sample(counted.sample)
     finished = True
-    for ticket_id, ticket in stack.tickets.walk(stack.tickets.pending_ids(after)):
+    ids = stack.tickets.pending_ids(after)
+    for ticket_id, ticket in stack.tickets.walk(ids, stack.task.inputs):
         after = ticket_id
         if ticket is None or ticket.status != PENDING:
             continue
-        message = stack.task.message_for(ticket.subject, ticket.body)
+        message = stack.task.message_for(*ticket.texts)
         tickets += 1
         if message is None:
             empty += 1

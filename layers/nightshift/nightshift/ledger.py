@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import asdict
 
 from nightshift import lock
-from nightshift.aws import CONDITION_FAILED, ClientError, error_code, from_item, to_item
+from nightshift.aws import CONDITION_FAILED, TRY_AGAIN, ClientError, error_code, from_item, to_item
 from nightshift.events import MONTH_PREFIX, TASK_PREFIX
 from nightshift.pace import pause
 from nightshift.records import Batch, Canary, Empty, Night, Round, State, Version, number_of
@@ -39,6 +39,11 @@ KEEP_DAYS = 90
 # A task whose tokens were not counted is asked again the next night: nothing of it is cached yet.
 _KEEP_UNCOUNTED_DAYS = 0.5
 _ITEMS_PER_WRITE = 25
+# Why transactions are canceled (docs.aws.amazon.com, TransactWriteItems, 2026-11). Ours are well
+# formed: what is invalid is an item that would exceed 400 KB.
+_LOST_RACE = "ConditionalCheckFailed"
+_TOO_LARGE = frozenset({"ItemCollectionSizeLimitExceeded", "ValidationError"})
+_TRIES = 9
 # What decides: all but the bitmaps.
 _READ = sorted(
     {f.name for kind in (Batch, Canary) for f in fields(kind)} - {"seen"}
@@ -48,6 +53,10 @@ _READ = sorted(
 
 class Stale(Exception):
     """A conditional write came too late: somebody else has moved the item on."""
+
+
+class NoRoom(Exception):
+    """A transaction would make an item larger than DynamoDB takes."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,8 @@ class Ledger:
             "round": batch.round,
             "execution": batch.execution,
             "model": batch.model,
+            "version": batch.version,
+            "inputs": batch.inputs,
             "first": batch.first,
             "last": batch.last,
             "requests": batch.requests,
@@ -414,18 +425,29 @@ class Ledger:
     def transact(self, elements: list[Any], holder: str) -> None:
         """Write all or nothing, and only while this execution holds the lock and may create.
 
+        What passes is paused for and tried again, nine times at most, for about 16 s.
+
         Raises:
             Stale: a condition failed: the lock's, or one of the elements'.
+            NoRoom: an element's item would be larger than DynamoDB takes.
         """
         self._transact([lock.check_held(self.name, holder), *elements])
 
     def _transact(self, elements: list[Any]) -> None:
-        try:
-            self.dynamodb.transact_write_items(TransactItems=elements)
-        except ClientError as error:
-            if error_code(error) == "TransactionCanceledException":
-                raise Stale from error
-            raise
+        for in_vain in range(1, _TRIES + 1):
+            try:
+                self.dynamodb.transact_write_items(TransactItems=elements)
+            except ClientError as error:
+                reasons = _cancellation_reasons(error)
+                if _LOST_RACE in reasons:
+                    raise Stale from error
+                if reasons & _TOO_LARGE:
+                    raise NoRoom from error
+                if not reasons & TRY_AGAIN or in_vain == _TRIES:
+                    raise
+                pause(in_vain)
+            else:
+                return
 
     def _get(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
         answer = self.dynamodb.get_item(TableName=self.name, Key=to_item(key), ConsistentRead=True)
@@ -457,6 +479,12 @@ class Ledger:
             if error_code(error) == CONDITION_FAILED:
                 raise Stale(f"{batch.record} is no longer {was}") from error
             raise
+
+
+def _cancellation_reasons(error: ClientError) -> set[str]:
+    """Why DynamoDB canceled a transaction: one word for each element, "None" for the innocent."""
+    reasons: Iterable[Mapping[str, Any]] = error.response.get("CancellationReasons", ())
+    return {reason.get("Code", "") for reason in reasons}
 
 
 def _long_id(run_id: str, name: str, ticket_id: str) -> dict[str, Any]:

@@ -99,8 +99,11 @@ class Batch:
     did not add up. `foreign` are batches of others that we held for this one. `noticed_by` is
     the execution that fails for its `problem`, `told` whether a later one found that somebody was
     told. `aside_by` is the last execution that went on without it, `unknown` whether the provider
-    denied to know it then. `unread` is why a closed batch was not read to its end. `largest` is
-    the largest bound of one of its requests, in USD.
+    denied to know it then. `unread` is why a closed batch was not read to its end.
+
+    `largest` is the largest bound of one of its requests, in USD. `version` is the task's that
+    sent it, `inputs` the attributes of a ticket that were read for it; release 0.1.0 wrote none
+    of the three.
     """
 
     run_id: str
@@ -116,6 +119,8 @@ class Batch:
     bound: Decimal
     intent_at: datetime
     largest: Decimal | None = None
+    version: str = ""
+    inputs: tuple[str, ...] = ("subject", "body")
     batch_id: str | None = None
     created_at: datetime | None = None
     ended_at: datetime | None = None
@@ -185,6 +190,8 @@ class Batch:
             if name in values:
                 values[name] = datetime.fromisoformat(values[name])
         values["foreign"] = frozenset(values.get("foreign", ()))
+        if "inputs" in values:
+            values["inputs"] = tuple(values["inputs"])
         values["tally"] = Tally.from_item(values["tally"]) if "tally" in values else Tally()
         values["seen"] = bytes(values.get("seen", b""))
         return cls(**values)

@@ -77,6 +77,6 @@ def _shortest_first(stack: Deployment, sample: Sequence[str]) -> list[str]:
     """The shortest message there can be, then those of the sample as they are now."""
     if not sample:
         return []
-    tickets = stack.tickets.read(sample).values()
-    texts = (stack.task.message_for(ticket.subject, ticket.body) for ticket in tickets)
-    return [".", *(message for message in texts if message is not None)]
+    tickets = stack.tickets.read(sample, stack.task.inputs).values()
+    messages = (stack.task.message_for(*ticket.texts) for ticket in tickets)
+    return [".", *(message for message in messages if message is not None)]

@@ -12,7 +12,7 @@ from nightshift.ledger import Stale, month_of
 from nightshift.observability import logger
 from nightshift.records import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round
 from nightshift.refusal import in_a_row, seconds_to_wait
-from nightshift.task import Form
+from nightshift.task import Form, version_of
 
 # A chunk must be sent while a look at the model and the create's own timeout still fit into the
 # Lambda's life. Seconds.
@@ -40,7 +40,7 @@ class Sender:
         builder = Builder(stack.task, self.form, bound, empties.add)
         ids = stack.tickets.pending_ids(self._sent_up_to())
         free = (i for i in ids if not any(b.first <= i <= b.last for b in blocked))
-        chunk = builder.build(stack.tickets.walk(free), room)
+        chunk = builder.build(stack.tickets.walk(free, stack.task.inputs), room)
         empties.flush()
         return chunk
 
@@ -87,10 +87,13 @@ class Sender:
             round=self.round.number,
             execution=self.execution,
             model=self.stack.settings.model,
+            version=version_of(self.stack.task, self.stack.settings.model),
+            inputs=self.stack.task.inputs,
             first=chunk.first,
             last=chunk.last,
             requests=chunk.requests,
             bound=chunk.bound,
+            largest=chunk.largest,
             intent_at=datetime.now(UTC),
         )
 

@@ -4,6 +4,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -70,6 +71,11 @@ class Task(BaseModel):
     example: Example
     models: dict[str, dict[str, Any]] = {}
     prices: dict[str, Price] = {}
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the attributes of a ticket that `message_for` takes, in its order."""
+        return ("subject", "body")
 
     @property
     def price_table(self) -> PriceTable:
@@ -158,17 +164,30 @@ def form_for(task: Task, model: str, fixed_tokens: int | None = None) -> Form:
     cacheable_from = task.price_table.of(model).cacheable_from
     caches = bool(fixed_tokens and cacheable_from and fixed_tokens >= cacheable_from)
     block = {"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
-    params: dict[str, Any] = {
-        "model": model,
-        "max_tokens": task.max_tokens,
-        "system": [block] if caches else system,
-        **settings,
-        "messages": [{"role": "user", "content": ""}],
-    }
+    params = _template(task, model, [block] if caches else system)
     head, tail = _encode({"params": params})[1:].rsplit(b'""', 1)
     # Claude's own count, where it is known, holds what it adds for some settings.
     fixed = max(len(system.encode()) + len(_encode(settings)), fixed_tokens or 0)
     return Form(b"," + head, tail, fixed, params["max_tokens"], b'"cache_control"' in head + tail)
+
+
+def _template(task: Task, model: str, system: str | list[Any]) -> dict[str, Any]:
+    """The params of every request, but for the message."""
+    return {
+        "model": model,
+        "max_tokens": task.max_tokens,
+        "system": system,
+        **task.models.get(alias(model), {}),
+        "messages": [{"role": "user", "content": ""}],
+    }
+
+
+def version_of(task: Task, model: str) -> str:
+    """The name of a task version: `task@` and eight hex digits over all that makes its requests
+    and its answers; which part Claude is asked to cache, prices and comments change nothing."""
+    shown = [task.inputs, task.message, task.subject_characters, task.body_characters]
+    same = _encode([_template(task, model, task.system.strip()), shown, task.categories])
+    return f"{TASK_FILE.stem}@{blake2b(same, digest_size=4).hexdigest()}"
 
 
 @cache

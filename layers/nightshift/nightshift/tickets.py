@@ -4,9 +4,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
+from nightshift import attribute
+from nightshift.attribute import Attribute
+from nightshift.aws import TRY_AGAIN, ClientError, error_code
 from nightshift.errors import TableRefused
 from nightshift.pace import Pace, pause
 
@@ -18,30 +22,31 @@ STATUS_INDEX = "by_classification_status"
 # DynamoDB's limits for one call (docs.aws.amazon.com, 2026-11): keys read, PartiQL statements.
 KEYS_PER_READ = 100
 STATEMENTS_PER_WRITE = 25
+# A quarter of what DynamoDB takes in one call (16 MB, docs.aws.amazon.com, 2026-11), as JSON.
+_BYTES_PER_WRITE = 4_000_000
+# Bytes around a statement and its parameters.
+_FRAME = 64
 _READS_AHEAD = 3
 _CHANGED = "ConditionalCheckFailed"
-# Our statements are always well formed: what is invalid is an item that would exceed 400 KB.
-_INVALID = "ValidationError"
-_THROTTLED = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceeded",
-        "RequestLimitExceeded",
-        "ThrottlingError",
-        "TransactionConflict",
-    }
-)
-
-type Attribute = dict[str, Any]
-"""A value as DynamoDB's API spells it, `{"S": "text"}`: compared and sent back as it came."""
+# Our writes are always well formed: what is invalid is an item that would exceed 400 KB. A
+# statement's error has the first name, that of a whole call the other.
+_INVALID = frozenset({"ValidationError", "Validation"})
+# What `=` of PartiQL compares by its documentation. It names no other type, and is not known to
+# hold for NULL, sets, lists, maps and binary; that of a condition expression holds for every type
+# (docs.aws.amazon.com, PartiQL operators and legacy conditions, 2026-11).
+_COMPARED_BY_PARTIQL = frozenset({"S", "N", "BOOL"})
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket as it stands in the table. `guards` is what every write to it depends on."""
+    """A ticket as it stands in the table. Every write to it depends on its `guards` and `inputs`.
+
+    `inputs` are the attributes that a task reads, by their names, None for one that is not there.
+    """
 
     ticket_id: str
     guards: dict[str, Attribute | None]
+    inputs: dict[str, Attribute | None] = field(default_factory=dict)
     attempts: int = 0
     failed_before: bool = False
 
@@ -55,12 +60,14 @@ class Ticket:
         return _string(self.guards["classification_batch_id"])
 
     @property
-    def subject(self) -> str:
-        return _string(self.guards["subject"]) or ""
+    def texts(self) -> list[str]:
+        """What a reader sees of each input, in their order."""
+        return [attribute.text(each) for each in self.inputs.values()]
 
     @property
-    def body(self) -> str:
-        return _string(self.guards["body"]) or ""
+    def as_read(self) -> dict[str, Attribute | None]:
+        """All that must still be so when the ticket is written."""
+        return self.guards | self.inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,10 @@ class Change:
     ticket: Ticket
     values: dict[str, Attribute]
     remove: tuple[str, ...] = ()
+
+
+type _Statement = tuple[Change, dict[str, Any]]
+"""A change, and how PartiQL says it."""
 
 
 def no_room(ticket: Ticket) -> Change:
@@ -86,9 +97,21 @@ class Refused:
     too_large: list[Change] = field(default_factory=list)
     throttled: list[Change] = field(default_factory=list)
 
+    def take(self, change: Change, code: str) -> bool:
+        """Keep a change by DynamoDB's word for why it was not made; False for any other word."""
+        if code == _CHANGED:
+            self.changed.append(change)
+        elif code in _INVALID:
+            self.too_large.append(change)
+        elif code in TRY_AGAIN:
+            self.throttled.append(change)
+        else:
+            return False
+        return True
 
-# The attributes that decide: a ticket that differs in one of them is not the one we read.
-GUARDED = ("classification_status", "classification_batch_id", "subject", "body")
+
+# Beside a ticket's inputs, what decides: a ticket that differs there is not the one we read.
+GUARDED = ("classification_status", "classification_batch_id")
 _READ = (*GUARDED, "ticket_id", "classification_attempts", "classification_error")
 
 
@@ -119,27 +142,35 @@ class TicketTable:
             for item in page["Items"]:
                 yield item["ticket_id"]["S"]
 
-    def walk(self, ids: Iterable[str]) -> Iterator[tuple[str, Ticket | None]]:
+    def walk(
+        self, ids: Iterable[str], inputs: Sequence[str]
+    ) -> Iterator[tuple[str, Ticket | None]]:
         """Read tickets in the order of their ids, a few calls ahead of whoever consumes them."""
         groups = iter(batched(ids, KEYS_PER_READ, strict=False))
         reads: deque[tuple[tuple[str, ...], Future[dict[str, Ticket]]]] = deque()
         with ThreadPoolExecutor(_READS_AHEAD) as pool:
             while True:
                 while len(reads) < _READS_AHEAD and (group := next(groups, None)):
-                    reads.append((group, pool.submit(self.read, group)))
+                    reads.append((group, pool.submit(self.read, group, inputs)))
                 if not reads:
                     return
                 group, read = reads.popleft()
                 found = read.result()
                 yield from ((ticket_id, found.get(ticket_id)) for ticket_id in group)
 
-    def read(self, ids: Sequence[str]) -> dict[str, Ticket]:
-        """Read at most 100 tickets as they are now; one that is gone is missing from the result."""
+    def read(self, ids: Sequence[str], inputs: Sequence[str]) -> dict[str, Ticket]:
+        """Read at most 100 tickets as they are now, with the attributes named as their inputs.
+
+        One that is gone is missing from the result.
+        """
+        every = dict.fromkeys((*_READ, *inputs))
+        names = {f"#{n}": name for n, name in enumerate(every)}  # it may be a reserved word
         wanted: Any = {
             self.name: {
                 "Keys": [{"ticket_id": {"S": ticket_id}} for ticket_id in dict.fromkeys(ids)],
                 "ConsistentRead": True,
-                "ProjectionExpression": ", ".join(_READ),
+                "ProjectionExpression": ", ".join(names),
+                "ExpressionAttributeNames": names,
             }
         }
         found: dict[str, Ticket] = {}
@@ -147,7 +178,7 @@ class TicketTable:
         while wanted:
             answer = self.dynamodb.batch_get_item(RequestItems=wanted)
             for item in answer["Responses"].get(self.name, []):
-                ticket = _ticket(item)
+                ticket = _ticket(item, inputs)
                 found[ticket.ticket_id] = ticket
             left = answer.get("UnprocessedKeys", {})
             if left and len(left[self.name]["Keys"]) == len(wanted[self.name]["Keys"]):
@@ -164,30 +195,42 @@ class TicketTable:
         What is throttled may be tried again at once: the pace has learned to wait.
 
         Raises:
-            TableRefused: DynamoDB refuses a statement for a reason that waiting does not cure.
+            TableRefused: DynamoDB refuses a write for a reason that waiting does not cure.
         """
         refused = Refused()
-        for group in batched(changes, STATEMENTS_PER_WRITE, strict=False):
-            halvings = self.pace.take(len(group))
-            answer = self.dynamodb.batch_execute_statement(
-                Statements=[self._statement(change) for change in group]  # type: ignore[misc]
-            )
-            before = len(refused.throttled)
-            for change, response in zip(group, answer["Responses"], strict=True):
-                code = response.get("Error", {}).get("Code")
-                if code is None:
-                    continue
-                if code == _CHANGED:
-                    refused.changed.append(change)
-                elif code == _INVALID:
-                    refused.too_large.append(change)
-                elif code in _THROTTLED:
-                    refused.throttled.append(change)
-                else:
-                    raise TableRefused(f"DynamoDB refused a write to {self.name}: {code}.")
-            if len(refused.throttled) > before:
-                self.pace.slow_down(halvings)
+        together: list[Change] = []
+        for change in changes:
+            if _is_compared_by_partiql(change):
+                together.append(change)
+            else:
+                self._write_alone(change, refused)
+        for group in _groups((change, self._statement(change)) for change in together):
+            self._write_together(group, refused)
         return refused
+
+    def _write_together(self, group: Sequence[_Statement], refused: Refused) -> None:
+        halvings = self.pace.take(len(group))
+        answer = self.dynamodb.batch_execute_statement(
+            Statements=[statement for _, statement in group]  # type: ignore[misc]
+        )
+        before = len(refused.throttled)
+        for (change, _), response in zip(group, answer["Responses"], strict=True):
+            code = response.get("Error", {}).get("Code")
+            if code is not None and not refused.take(change, code):
+                raise TableRefused(f"DynamoDB refused a write to {self.name}: {code}.")
+        if len(refused.throttled) > before:
+            self.pace.slow_down(halvings)
+
+    def _write_alone(self, change: Change, refused: Refused) -> None:
+        halvings = self.pace.take(1)
+        before = len(refused.throttled)
+        try:
+            self.dynamodb.update_item(**self.as_update(change))
+        except ClientError as error:
+            if not refused.take(change, error_code(error).removesuffix("Exception")):
+                raise
+        if len(refused.throttled) > before:
+            self.pace.slow_down(halvings)
 
     def any_pending(self, first: str, last: str) -> bool:
         """Whether a ticket of this range of keys is pending, as far as the index knows."""
@@ -224,28 +267,29 @@ class TicketTable:
         )
         return sum(page["Count"] for page in pages)
 
-    def update_in_transaction(self, change: Change) -> dict[str, Any]:
-        """The same conditional change as one element of a transaction."""
-        names = {f"#{n}": name for n, name in enumerate((*change.values, *change.remove, *GUARDED))}
-        short = {name: short for short, name in names.items()}
+    def as_update(self, change: Change) -> dict[str, Any]:
+        """A change as UpdateItem takes it, and a transaction's `Update`; no ticket is made anew."""
+        ticket = change.ticket
+        names = dict.fromkeys((*change.values, *change.remove, *ticket.as_read))
+        short = {name: f"#{n}" for n, name in enumerate(names)}
         values = {f":{n}": value for n, value in enumerate(change.values.values())}
         sets = ", ".join(
             f"{short[name]} = {value}" for name, value in zip(change.values, values, strict=True)
         )
-        conditions = []
-        for name, guard in change.ticket.guards.items():
-            if guard is None:
+        conditions = ["attribute_exists(ticket_id)"]
+        for name, was in ticket.as_read.items():
+            if was is None:
                 conditions.append(f"attribute_not_exists({short[name]})")
                 continue
-            values[f":was{len(values)}"] = guard
-            conditions.append(f"{short[name]} = :was{len(values) - 1}")
+            conditions.append(f"{short[name]} = :was{len(values)}")
+            values[f":was{len(values)}"] = was
         removes = ", ".join(short[name] for name in change.remove)
         return {
             "TableName": self.name,
-            "Key": {"ticket_id": {"S": change.ticket.ticket_id}},
+            "Key": {"ticket_id": {"S": ticket.ticket_id}},
             "UpdateExpression": f"SET {sets}" + (f" REMOVE {removes}" if removes else ""),
             "ConditionExpression": " AND ".join(conditions),
-            "ExpressionAttributeNames": {f: n for f, n in names.items() if f == short[n]},
+            "ExpressionAttributeNames": {alias: name for name, alias in short.items()},
             "ExpressionAttributeValues": values,
         }
 
@@ -254,21 +298,44 @@ class TicketTable:
         clauses += [f'REMOVE "{name}"' for name in change.remove]
         conditions = ['"ticket_id"=?']
         parameters = [*change.values.values(), {"S": change.ticket.ticket_id}]
-        for name, guard in change.ticket.guards.items():
-            conditions.append(f'"{name}" IS MISSING' if guard is None else f'"{name}"=?')
-            parameters += [] if guard is None else [guard]
+        for name, was in change.ticket.as_read.items():
+            conditions.append(f'"{name}" IS MISSING' if was is None else f'"{name}"=?')
+            parameters += [] if was is None else [was]
         statement = f'UPDATE "{self.name}" {" ".join(clauses)} WHERE {" AND ".join(conditions)}'
         return {"Statement": statement, "Parameters": parameters}
 
 
-def _ticket(item: Mapping[str, Any]) -> Ticket:
+def _is_compared_by_partiql(change: Change) -> bool:
+    """Whether a statement can tell that the ticket is still the one that was read."""
+    read = change.ticket.as_read.values()
+    return all(was is None or was.keys() <= _COMPARED_BY_PARTIQL for was in read)
+
+
+def _groups(statements: Iterable[_Statement]) -> Iterator[list[_Statement]]:
+    """As many together as one call takes."""
+    group: list[_Statement] = []
+    size = 0
+    for change, statement in statements:
+        sent: list[Attribute] = [{"S": statement["Statement"]}, *statement["Parameters"]]
+        more = attribute.most_bytes(sent) + _FRAME
+        if group and (len(group) == STATEMENTS_PER_WRITE or size + more > _BYTES_PER_WRITE):
+            yield group
+            group, size = [], 0
+        group.append((change, statement))
+        size += more
+    if group:
+        yield group
+
+
+def _ticket(item: Mapping[str, Any], inputs: Sequence[str]) -> Ticket:
     return Ticket(
         ticket_id=item["ticket_id"]["S"],
         guards={name: item.get(name) for name in GUARDED},
-        attempts=int(item.get("classification_attempts", {}).get("N", 0)),
+        inputs={name: item.get(name) for name in inputs},
+        attempts=int(Decimal(item.get("classification_attempts", {}).get("N", 0))),
         failed_before="classification_error" in item,
     )
 
 
-def _string(attribute: Attribute | None) -> str | None:
-    return None if attribute is None else attribute.get("S")
+def _string(value: Attribute | None) -> str | None:
+    return None if value is None else value.get("S")

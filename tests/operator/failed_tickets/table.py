@@ -8,13 +8,13 @@ from itertools import batched
 from time import sleep
 from typing import Any
 
+from nightshift.attribute import Attribute
 from nightshift.tickets import (
     FAILED,
     KEYS_PER_READ,
     PENDING,
     STATEMENTS_PER_WRITE,
     STATUS_INDEX,
-    Attribute,
     Change,
     Ticket,
     TicketTable,

@@ -1,0 +1,309 @@
+"""Writes to tickets of every kind, in MiniStack's DynamoDB within this process."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from msgspec.json import decode, encode
+
+from nightshift import results
+from nightshift.apply import Applied, Applier
+from nightshift.attribute import Attribute
+from nightshift.aws import ClientError
+from nightshift.decision import Rules
+from nightshift.errors import TableRefused
+from nightshift.ledger import Ledger
+from nightshift.money import Price
+from nightshift.pace import Pace
+from nightshift.task import task
+from nightshift.tickets import Change, TicketTable
+from tests.crash_proof.edges import Aws
+from tests.crash_proof.world import Workshop, workshop
+from tests.unit.examples import Item, item, name_of, raw, read, succeeded
+
+INPUTS = task().inputs
+ODD: dict[str, Attribute] = {
+    "NULL": {"NULL": True},
+    "binary": {"B": b"\x00\xff"},
+    "texts": {"SS": ["b", "a"]},
+    "numbers": {"NS": ["10", "9"]},
+    "binaries": {"BS": [b"b", b"a"]},
+    "list": {"L": [{"S": "a"}, {"N": "1"}, {"NULL": True}]},
+    "map": {"M": {"to": {"S": "us"}, "cc": {"L": []}}},
+}
+PLAIN: dict[str, Attribute] = {
+    "text": {"S": "Refund"},
+    "empty text": {"S": ""},
+    "number": {"N": "1.0"},
+    "true": {"BOOL": True},
+}
+EVERY_TYPE = PLAIN | ODD
+COMPARED_BY_PARTIQL = {"S", "N", "BOOL"}
+PRICE = Price(input=1, output=5)
+
+
+@dataclass
+class Doubtful:
+    """MiniStack, but `=` of PartiQL holds for what AWS documents alone; it notes what is sent."""
+
+    sent: list[tuple[str, int]] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    """What the next calls of UpdateItem are answered instead."""
+
+    def carry_out(self, wire: Any) -> Any:
+        self.sent.append((wire.operation, len(wire.request.body)))
+        if wire.operation == "UpdateItem" and self.refusals:
+            return wire._error(400, self.refusals.pop(0))
+        if wire.operation != "BatchExecuteStatement":
+            return wire.perform()
+        return wire._answer(200, {}, encode({"Responses": list(self._answers(wire))}))
+
+    def _answers(self, wire: Aws) -> Iterator[Any]:
+        for statement in wire._data["Statements"]:
+            condition = statement["Statement"].partition(" WHERE ")[2]
+            compared = statement["Parameters"][-condition.count("?") :]
+            if all(value.keys() <= COMPARED_BY_PARTIQL for value in compared):
+                body = encode({"Statements": [statement]})
+                yield from decode(wire.engine(wire.operation, body)[2])["Responses"]
+            else:
+                yield {"Error": {"Code": "ConditionalCheckFailed"}}
+
+    @property
+    def calls(self) -> list[str]:
+        return [operation for operation, _ in self.sent]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Workshop]:
+    with workshop() as ours:
+        yield ours
+
+
+@pytest.fixture
+def aws(shop: Workshop) -> Doubtful:
+    shop.make_tables()
+    return Doubtful()
+
+
+@pytest.fixture
+def table(shop: Workshop, aws: Doubtful) -> TicketTable:
+    return TicketTable(shop._client(aws.carry_out), "tickets", Pace(rate=20_000))
+
+
+def put(shop: Workshop, *items: Item) -> None:
+    for each in items:
+        shop.plain_client.put_item(TableName="tickets", Item=each)
+
+
+def stored(shop: Workshop, ticket_id: str = "T-1") -> Item:
+    key = {"ticket_id": {"S": ticket_id}}
+    found = shop.plain_client.get_item(TableName="tickets", Key=key, ConsistentRead=True)
+    return dict(found.get("Item", {}))
+
+
+def categorize(table: TicketTable, *ids: str) -> list[Change]:
+    tickets = table.read(ids or ["T-1"], INPUTS).values()
+    return [
+        Change(each, {"category": {"S": "billing"}}, ("classification_status",)) for each in tickets
+    ]
+
+
+@pytest.mark.parametrize("value", EVERY_TYPE.values(), ids=EVERY_TYPE)
+@pytest.mark.parametrize("name", ["subject", "body", "classification_batch_id"])
+def test_a_ticket_of_any_type_is_written_as_long_as_it_is_unchanged(
+    shop: Workshop, table: TicketTable, name: str, value: Attribute
+) -> None:
+    put(shop, item(**{name: value}))
+
+    refused = table.write(categorize(table))
+
+    assert (refused.changed, refused.too_large, refused.throttled) == ([], [], [])
+    assert stored(shop)["category"] == {"S": "billing"}
+    assert "classification_status" not in stored(shop)
+    assert name in stored(shop)
+
+
+@pytest.mark.parametrize("was", EVERY_TYPE.values(), ids=EVERY_TYPE)
+@pytest.mark.parametrize("now", [*EVERY_TYPE.values(), None], ids=[*EVERY_TYPE, "missing"])
+def test_a_ticket_that_changed_its_value_or_type_is_not_written(
+    shop: Workshop, table: TicketTable, was: Attribute, now: Attribute | None
+) -> None:
+    if was is now:
+        now = {"S": "another"}
+    put(shop, item(subject=was))
+    changes = categorize(table)
+    put(shop, edited := item(subject=now))
+
+    refused = table.write(changes)
+
+    assert refused.changed == changes
+    assert stored(shop).keys() == edited.keys()
+
+
+@pytest.mark.parametrize("value", EVERY_TYPE.values(), ids=EVERY_TYPE)
+def test_a_ticket_that_is_gone_is_not_made_anew(
+    shop: Workshop, table: TicketTable, value: Attribute
+) -> None:
+    put(shop, item(subject=value))
+    changes = categorize(table)
+    shop.plain_client.delete_item(TableName="tickets", Key={"ticket_id": {"S": "T-1"}})
+
+    refused = table.write(changes)
+
+    assert refused.changed == changes
+    assert stored(shop) == {}
+
+
+def test_a_write_that_depends_on_nothing_makes_no_ticket_either(
+    shop: Workshop, table: TicketTable
+) -> None:
+    nothing = read({"ticket_id": {"S": "T-1"}})
+    change = Change(nothing, {"category": {"S": "billing"}})
+
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        shop.plain_client.update_item(**table.as_update(change))
+
+    assert stored(shop) == {}
+
+
+def test_only_odd_tickets_are_written_one_by_one(
+    shop: Workshop, table: TicketTable, aws: Doubtful
+) -> None:
+    put(shop, item(subject={"NULL": True}), *(item(ticket_id=f"T-{n}") for n in range(2, 9)))
+
+    table.write(categorize(table, *(f"T-{n}" for n in range(1, 9))))
+
+    assert aws.calls == ["BatchGetItem", "UpdateItem", "BatchExecuteStatement"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("ConditionalCheckFailedException", "changed"),
+        ("ValidationException", "too_large"),
+        ("TransactionConflictException", "throttled"),
+    ],
+)
+def test_what_refuses_an_odd_ticket_is_known_by_its_name(
+    shop: Workshop, table: TicketTable, aws: Doubtful, code: str, kind: str
+) -> None:
+    put(shop, item(subject={"NULL": True}))
+    changes = categorize(table)
+    aws.refusals = [code]
+
+    refused = table.write(changes)
+
+    assert getattr(refused, kind) == changes
+    assert (len(refused.changed), len(refused.too_large), len(refused.throttled)).count(0) == 2
+    assert (table.pace.halvings == 1) == (kind == "throttled")
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
+def test_an_odd_ticket_that_is_throttled_for_long_may_be_tried_again(
+    shop: Workshop, table: TicketTable, aws: Doubtful, code: str
+) -> None:
+    put(shop, item(subject={"NULL": True}))
+    changes = categorize(table)
+    aws.refusals = [code] * 9  # as often as botocore asks by itself
+
+    assert table.write(changes).throttled == changes
+    assert table.write(changes).throttled == []
+    assert stored(shop)["category"] == {"S": "billing"}
+
+
+def test_a_refusal_that_is_none_of_the_tickets_leaves_as_it_is(
+    shop: Workshop, table: TicketTable, aws: Doubtful
+) -> None:
+    put(shop, item(subject={"NULL": True}))
+    changes = categorize(table)
+    aws.refusals = ["AccessDeniedException"]
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        table.write(changes)
+
+
+def apply(shop: Workshop, table: TicketTable, *items: Item) -> Applied:
+    """Apply an answer to each of these tickets, as they were sent."""
+    lines = [
+        results.read(raw(str(name_of(read(each), ordinal)), succeeded()))
+        for ordinal, each in enumerate(items)
+    ]
+    rules = Rules(task(), "msgbatch_1", 3, "2026-11-22T02:00:00+00:00")
+    ledger = Ledger(shop.plain_client, "runs")
+    applier = Applier(table, ledger, "2026-11-22", INPUTS, rules, PRICE, lambda: False)
+    return applier.apply([line for line in lines if line])
+
+
+def test_odd_tickets_are_classified_beside_all_others(shop: Workshop, table: TicketTable) -> None:
+    ids = {f"T-{n}": value for n, value in enumerate(EVERY_TYPE.values())}
+    items = [item(ticket_id=ticket_id, subject=value) for ticket_id, value in ids.items()]
+    put(shop, *items)
+
+    applied = apply(shop, table, *items)
+
+    assert applied.tally.classified == len(items)
+    assert {stored(shop, ticket_id)["category"]["S"] for ticket_id in ids} == {"billing"}
+
+
+def test_an_odd_ticket_that_was_edited_is_superseded_beside_all_others(
+    shop: Workshop, table: TicketTable
+) -> None:
+    ids = {f"T-{n}": value for n, value in enumerate(ODD.values())}
+    sent = [item(ticket_id=ticket_id, subject=value) for ticket_id, value in ids.items()]
+    put(shop, *sent)
+    put(shop, edited := item(ticket_id="T-1", subject={"B": b"\x00\xfe"}))
+
+    applied = apply(shop, table, *sent)
+
+    assert (applied.tally.classified, applied.tally.superseded) == (len(ids) - 1, 1)
+    assert stored(shop, "T-1") == edited
+
+
+def test_an_odd_ticket_without_room_for_its_answer_is_given_up(
+    shop: Workshop, table: TicketTable
+) -> None:
+    full = item(subject={"NULL": True}, body="x" * (409_600 - 90))
+    put(shop, full)
+
+    applied = apply(shop, table, full)
+
+    assert applied.tally.failures == {"no_room": 1}
+    assert stored(shop)["classification_status"] == {"S": "failed"}
+
+
+@pytest.mark.parametrize("letter", ["Ж", "\U0001f3ab", "x", "\x01"])
+def test_no_call_sends_more_than_4_mb(
+    shop: Workshop, table: TicketTable, aws: Doubtful, letter: str
+) -> None:
+    ids = [f"T-{n}" for n in range(30)]
+    body = letter * (398_000 // len(letter.encode()))
+    put(shop, *(item(ticket_id=ticket_id, body=body) for ticket_id in ids))
+
+    refused = table.write(categorize(table, *ids))
+
+    sizes = [size for operation, size in aws.sent if operation == "BatchExecuteStatement"]
+    assert refused.changed == []
+    assert max(sizes) <= 4_000_000
+    # No fewer together than fit: two calls in a row would have been too much for one.
+    assert min(one + other for one, other in pairwise(sizes)) > 4_000_000
+    assert all(stored(shop, ticket_id)["category"] == {"S": "billing"} for ticket_id in ids)
+
+
+def test_usual_tickets_stay_25_together(shop: Workshop, table: TicketTable, aws: Doubtful) -> None:
+    ids = [f"T-{n}" for n in range(60)]
+    put(shop, *(item(ticket_id=ticket_id, body="Где мой заказ? " * 600) for ticket_id in ids))
+
+    table.write(categorize(table, *ids))
+
+    assert aws.calls[1:] == ["BatchExecuteStatement"] * 3
+
+
+def test_a_statement_that_is_refused_for_good_is_named(shop: Workshop, table: TicketTable) -> None:
+    put(shop, item())
+    changes = categorize(table)
+    shop.plain_client.delete_table(TableName="tickets")
+
+    with pytest.raises(TableRefused, match="ResourceNotFound"):
+        table.write(changes)
