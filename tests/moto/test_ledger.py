@@ -92,7 +92,7 @@ def test_an_intent_is_read_back_as_it_was_written(ledger: Ledger) -> None:
 
 
 def test_a_batch_of_release_0_1_0_read_subject_and_body(ledger: Ledger) -> None:
-    ledger.intend(intent())
+    write_intent(ledger, intent())
     ledger.dynamodb.update_item(
         TableName="RunTable",
         Key={"run_id": {"S": "run"}, "record": {"S": "batch#0001"}},

@@ -13,7 +13,7 @@ from nightshift import custom_id, ledger
 from nightshift.claude import Claude
 from nightshift.errors import ApiKeyMissing, InvalidInput, PriceUnknown
 from nightshift.events import SubmitCall
-from nightshift.records import Tally
+from nightshift.records import Round, Tally
 from nightshift.send import TIME_TO_SEND
 from nightshift.submit import submit
 from nightshift.task import task, version_of
@@ -214,7 +214,7 @@ def test_a_ticket_without_text_is_given_up_with_its_reason_though_the_table_is_b
     scene.put("A", subject=" ")
     call = _call(scene)
     stack = scene.stack
-    stack.ledger.begin_round(DAY, 1, _holding(scene, call))
+    stack.ledger.begin_round(DAY, Round(1, _holding(scene, call), walked=False))
     busy: Any = Canceling(stack.ledger.dynamodb, [reason], [reason])
 
     submit(call, replace(stack, ledger=replace(stack.ledger, dynamodb=busy)), lambda: 900)

@@ -9,6 +9,7 @@ from nightshift import ledger as ledger_module
 from nightshift.aws import ClientError
 from nightshift.ledger import Ledger, NoRoom, Stale
 from nightshift.lock import LockItem
+from nightshift.records import Round
 from tests.moto.scene import client
 
 ME = "execution:me"
@@ -64,7 +65,7 @@ def dynamodb(account: None) -> Iterator[Any]:
 
 
 def begin_round(dynamodb: Canceling) -> None:
-    Ledger(cast(Any, dynamodb), "RunTable").begin_round("run", 1, ME)
+    Ledger(cast(Any, dynamodb), "RunTable").begin_round("run", Round(1, ME, walked=False))
 
 
 def rounds(dynamodb: Any) -> list[int]:
@@ -135,6 +136,6 @@ def test_a_refused_call_is_no_canceled_transaction(dynamodb: Any, pauses: list[i
     ledger = Ledger(dynamodb, "NoSuchTable")
 
     with pytest.raises(ClientError, match="ResourceNotFound"):
-        ledger.begin_round("run", 1, ME)
+        ledger.begin_round("run", Round(1, ME, walked=False))
 
     assert pauses == []

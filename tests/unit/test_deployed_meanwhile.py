@@ -79,7 +79,7 @@ class Night:
             RUN_ID, "batch#0001", TOKEN, "creating", 1, NIGHT, MODEL, "T-1", "T-9",
             len(self.provider.lines), Decimal(1), MOMENT, version=SENT_BY,
         )  # fmt: skip
-        ledger.intend(replace(sent, **batch))
+        ledger.intend(replace(sent, **batch), lock.read().last_intent)
         ledger.open(sent, "msgbatch_1", MOMENT, proved=True)
         settings: Any = SimpleNamespace(max_attempts=1, model=MODEL)
         edges: Any = (TicketTable(dynamodb, "tickets"), ledger, lock, self.provider)

@@ -19,7 +19,7 @@ from tests.claude_standin import Life
 from tests.claude_standin.answers import RowRule
 from tests.claude_standin.batches import DAY, Batch
 from tests.claude_standin.endpoints import route
-from tests.crash_proof.driver import STATES, Caught, Error, Execution, Invoke, Wait
+from tests.crash_proof.driver import Caught, Error, Execution, Invoke, Wait
 from tests.crash_proof.world import SETTINGS, Workshop, World, workshop
 from tests.operator.stack import Stack
 
@@ -176,31 +176,6 @@ def _run(world: Theatre, start: datetime, script: Script) -> None:
         execution.step()
         execution.ready_at = max(execution.ready_at, world.now)
     assert not execution.running, "the night does not end"
-    if execution.error:
-        _record_failure(world, execution)
-
-
-def _record_failure(world: Theatre, execution: Execution) -> None:
-    """As the state *Record the failure* does."""
-    error, _, cause = execution.error.partition(": ")
-    arguments = STATES["Record the failure"]["Arguments"]
-    now = datetime.fromtimestamp(world.now, UTC).isoformat(timespec="milliseconds")
-    world.workshop.plain_client.update_item(
-        TableName="runs",
-        Key={
-            "run_id": {"S": execution.started_at[:10]},
-            "record": {"S": f"failure#{execution.arn.rpartition(':')[2]}"},
-        },
-        UpdateExpression=arguments["UpdateExpression"],
-        ExpressionAttributeNames=arguments["ExpressionAttributeNames"],
-        ExpressionAttributeValues={
-            ":error": {"S": error},
-            ":cause": {"S": cause},
-            ":me": {"S": execution.arn},
-            ":now": {"S": now},
-            ":expiry": {"N": str(int(world.now) + 7_776_000)},
-        },
-    )
 
 
 def _put(ours: Workshop, tickets: list[Item]) -> None:
