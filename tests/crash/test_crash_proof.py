@@ -55,6 +55,20 @@ def test_faults_of_all_kinds_in_all_functions_are_survived(
     assert not broken
 
 
+@pytest.mark.parametrize("goes_on", ["at once", "soon", "last moment"])
+def test_of_two_calls_of_one_execution_no_ticket_is_sent_twice(
+    calls: tuple[Noted, ...], ours: Workshop, goes_on: str
+) -> None:
+    """Step Functions calls submit again while the first call lives on, at every step of it."""
+    steps = [call.number for call in calls if call.function == "submit" and call.changes_anything]
+    cases = [Case(PLAIN, (Fault(number, f"forgotten, goes on {goes_on}"),)) for number in steps]
+
+    broken = {str(case): found for case in cases if (found := play(case, ours).problems)}
+
+    assert len(cases) > 10
+    assert not broken
+
+
 def test_starting_again_and_again_does_not_hurry_a_create_in_doubt(
     calls: tuple[Noted, ...], ours: Workshop
 ) -> None:

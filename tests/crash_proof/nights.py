@@ -13,7 +13,7 @@ from tests.claude_standin.answers import RowRule
 from tests.claude_standin.batches import Life
 from tests.crash_proof.checks import at_any_time, violations
 from tests.crash_proof.driver import Endless, Operator, Start
-from tests.crash_proof.faults import READS, Fault, modes_of
+from tests.crash_proof.faults import Fault, modes_of
 from tests.crash_proof.world import Noted, Stranger, Trouble, Workshop, World, workshop
 
 EMPTY = "t-05"
@@ -69,13 +69,8 @@ def _first_steps(noted: Noted, mode: str) -> bool:
     return noted.number < 40 and mode in ("die after", "end", "pause", "pause to the last moment")
 
 
-def _has_effect(noted: Noted) -> bool:
-    """To die after a read is to die after the call before it."""
-    return noted.service in ("claude", "dynamodb") and noted.operation not in READS
-
-
 def _deaths(noted: Noted, mode: str) -> bool:
-    return _has_effect(noted) and mode == "die after"
+    return noted.changes_anything and mode == "die after"
 
 
 def _deaths_in_collect(noted: Noted, mode: str) -> bool:
@@ -83,7 +78,7 @@ def _deaths_in_collect(noted: Noted, mode: str) -> bool:
 
 
 def _deaths_in_submit(noted: Noted, mode: str) -> bool:
-    return noted.function == "submit" and _has_effect(noted) and mode in ("die after", "end")
+    return noted.function == "submit" and noted.changes_anything and mode in ("die after", "end")
 
 
 def _creates(noted: Noted, mode: str) -> bool:

@@ -50,7 +50,7 @@ from tests.crash_proof.edges import (
     Simple,
     Wire,
 )
-from tests.crash_proof.faults import MODES, Fault, Strike
+from tests.crash_proof.faults import MODES, READS, Fault, Strike
 
 ROOT = Path(__file__).parents[2]
 DAWN = datetime(2026, 11, 22, 2, tzinfo=UTC).timestamp()
@@ -104,6 +104,11 @@ class Noted:
     operation: str
     about: str
     fault: str = ""
+
+    @property
+    def changes_anything(self) -> bool:
+        """To die after a read is to die after the call before it."""
+        return self.service in ("claude", "dynamodb") and self.operation not in READS
 
     def __str__(self) -> str:
         what = f"{self.service}:{self.operation} {self.about}".strip()

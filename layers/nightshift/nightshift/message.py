@@ -9,13 +9,15 @@ type Report = Mapping[str, Any]
 """What the run's item keeps: the workflow's output and `report.details`."""
 
 _WHY = {
+    "batches": "an execution creates at most 1,000 batches; the next start goes on",
     "budget": "a budget is reached",
     "collect": "this start only collected",
     "interrupted": "an earlier execution was stopped",
     "limit": "this start was limited",
     "rejected": "Claude refuses our requests",
     "rounds": "the next night tries again",
-    "set_aside": "a batch cannot be read",
+    "set_aside": "a batch cannot be read, and its tickets are kept back for 25 hours",
+    "unavailable": "Claude took no batch for about a day",
 }
 
 

@@ -35,10 +35,11 @@ def set_aside(facts: Facts) -> Verdict:
         f"{what} cannot be read at Claude; {count(held, 'ticket waits', 'tickets wait')} for it.",
         tuple(batch.problem or "" for batch in facts.set_aside),
         (
-            Action("If Claude shows it again (look in the Claude Console), start again:",
+            Action("Every start looks for it once. When what kept it from being read is mended (a "
+                   "key of another workspace, a table without permission), start again:",
                    start(facts, {})),
-            Action("To give it up; its tickets are then sent again:",
-                   start(facts, {"action": "cancel"})),
+            Action("Else nothing: 25 hours after its create it is closed as lost if Claude does "
+                   "not know it, and its tickets are asked again."),
         ),
     )  # fmt: skip
 
@@ -106,7 +107,7 @@ def _unavailable(facts: Facts, failure: Failure) -> Verdict:
     return Verdict(
         "bad",
         "Claude down",
-        "Claude could not be reached for about a day, so the night gave up.",
+        "Claude could not be reached or took no batch for about a day, so the night gave up.",
         actions=(Action("Look at status.claude.com. When it is up again:", start(facts, {})),),
     )
 
