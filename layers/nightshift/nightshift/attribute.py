@@ -13,6 +13,8 @@ type Attribute = dict[str, Any]
 
 # Maps have no order; numbers are written as they are, up to DynamoDB's 38 digits.
 _encode = msgspec.json.Encoder(order="deterministic", decimal_format="number").encode
+# Twice as fast as JSON, and nobody reads it.
+_pack = msgspec.msgpack.Encoder(order="deterministic").encode
 _NUMBERS = Context(prec=38)
 # boto3 sends JSON in ASCII: a character beyond U+FFFF takes two escapes of 6 bytes.
 _MOST_BYTES_PER_CHARACTER = 12
@@ -25,10 +27,13 @@ def text(attribute: Attribute | None) -> str:
 
     Sets and maps are sorted, so that equal ones look the same; binary is base64.
     """
-    if attribute is None or "NULL" in attribute:
+    if attribute is None:
         return ""
-    if "S" in attribute:
-        return str(attribute["S"])
+    words: str | None = attribute.get("S")
+    if words is not None:
+        return words
+    if "NULL" in attribute:
+        return ""
     if "N" in attribute:
         return str(attribute["N"])
     if "B" in attribute:
@@ -42,7 +47,7 @@ def canonical(attributes: Iterable[Attribute | None]) -> bytes:
     The text "1" is not the number 1, an attribute that is NULL is not a missing one; numbers are
     equal by value, sets in any order (docs.aws.amazon.com, DynamoDB data types, 2026-11).
     """
-    return _encode([a if a is None or "S" in a else _canonical(a) for a in attributes])
+    return _pack([a and (a["S"] if "S" in a else _canonical(a)) for a in attributes])
 
 
 def most_bytes(attributes: Iterable[Attribute]) -> int:

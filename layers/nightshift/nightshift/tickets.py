@@ -31,9 +31,9 @@ _CHANGED = "ConditionalCheckFailed"
 # Our writes are always well formed: what is invalid is an item that would exceed 400 KB. A
 # statement's error has the first name, that of a whole call the other.
 _INVALID = frozenset({"ValidationError", "Validation"})
-# What `=` of PartiQL compares by its documentation. It names no other type, and is not known to
-# hold for NULL, sets, lists, maps and binary; that of a condition expression holds for every type
-# (docs.aws.amazon.com, PartiQL operators and legacy conditions, 2026-11).
+# What `=` of PartiQL surely compares. Nothing says that it holds for NULL, binary, sets, lists and
+# maps, as the `=` of a condition expression does (docs.aws.amazon.com, PartiQL operators, and
+# ExpectedAttributeValue: EQ is supported for all data types, 2026-11).
 _COMPARED_BY_PARTIQL = frozenset({"S", "N", "BOOL"})
 
 
