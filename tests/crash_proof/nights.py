@@ -73,6 +73,11 @@ def _deaths(noted: Noted, mode: str) -> bool:
     return noted.changes_anything and mode == "die after"
 
 
+def _deaths_but_in_readings(noted: Noted, mode: str) -> bool:
+    """A hundred readings in a row that all fail are one place to die."""
+    return noted.operation != "results" and _deaths(noted, mode)
+
+
 def _deaths_in_collect(noted: Noted, mode: str) -> bool:
     return noted.function == "collect" and _deaths(noted, mode)
 
@@ -249,14 +254,16 @@ SCENARIOS = (
     Scenario("a batch is lost, the next date finishes it", _deaths, trouble=LOST, rest=REST,
              next_run=True),
     Scenario("a batch is unknown for a night", _deaths, trouble=UNKNOWN, rest=REST),
-    Scenario("results cannot be read for a night", _deaths, trouble=UNREADABLE, rest=REST),
-    Scenario("results cannot be read for over a day", _deaths, rest=REST,
+    Scenario("results cannot be read for a night", _deaths_but_in_readings,
+             trouble=UNREADABLE, rest=REST),
+    Scenario("results cannot be read for over a day", _deaths_but_in_readings, rest=REST,
              trouble=Trouble(("results",), 503, OVER_A_DAY)),
     Scenario("canceled while one is unknown", _deaths, trouble=LOST, rest=REST,
              starts=(Start(6, {"action": "cancel"}),)),
     Scenario("canceled while one is unknown for a night", _deaths, trouble=UNKNOWN, rest=REST,
              starts=(Start(6, {"action": "cancel"}),)),
-    Scenario("canceled after one was set aside", _deaths, trouble=UNREADABLE, rest=REST,
+    Scenario("canceled after one was set aside", _deaths_but_in_readings,
+             trouble=UNREADABLE, rest=REST,
              starts=(Start(160, {"action": "cancel"}),)),
     *(
         Scenario(f"a red night, stopped before{state.replace("_", " ")}", _deaths,

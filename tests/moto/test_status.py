@@ -28,7 +28,8 @@ def test_one_list_call_looks_at_all_open_batches(scene: Scene, night: str) -> No
     asked = scene.claude.control.requests()[before:]
     assert [request["operation"] for request in asked] == ["list"]
     assert step == {
-        "next": "wait", "run_id": DAY, "ended": [], "open": 5, "more": False, "wait_seconds": 60,
+        "next": "wait", "run_id": DAY, "ended": [], "open": 5, "open_requests": 5, "more": False,
+        "wait_seconds": 60,
     }  # fmt: skip
 
 

@@ -550,6 +550,17 @@ def test_a_run_whose_execution_ended_before_its_report_is_reported_by_the_next(
     assert (again["report"]["status"], again["tell"]) == ("nothing_to_do", False)
 
 
+def test_a_call_says_what_it_has_sent(scene: Scene) -> None:
+    scene.put("A", "B")
+    night = scene.start()
+
+    steps = [scene.submit(night) for _ in range(3)]
+
+    [batch] = scene.records("batch#")
+    [sent] = [step["sent"] for step in steps if "sent" in step]
+    assert sent == {"batch_id": batch["batch_id"], "record": "batch#0001", "requests": 2}
+
+
 def test_a_problem_of_an_older_run_is_told_once(scene: Scene) -> None:
     scene.put("A")
     first = scene.start("first")

@@ -19,6 +19,15 @@ from nightshift.task import Form, version_of
 TIME_TO_SEND = CREATE_TIMEOUT + 120
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A batch that the provider has accepted, as the console shows it."""
+
+    batch_id: str
+    record: str
+    requests: int
+
+
 @dataclass(frozen=True)
 class Sender:
     """Builds and sends the next chunk of a round, within what `month` may still cost, while the
@@ -44,8 +53,8 @@ class Sender:
         empties.flush()
         return chunk
 
-    def create(self, chunk: Chunk) -> float:
-        """Write the intent and POST it once. Returns seconds to wait, 0 when it is open.
+    def create(self, chunk: Chunk) -> Sent | float:
+        """Write the intent and POST it once. Returns what is open now, else seconds to wait.
 
         Raises:
             Stale: this execution may not create (any more).
@@ -72,7 +81,7 @@ class Sender:
         logger.info("batch created", record=batch.record, batch_id=created.batch_id)
         if not chunk.full:
             stack.ledger.end_walk(self.night.run_id, self.round.number)
-        return 0
+        return Sent(created.batch_id, batch.record, batch.requests)
 
     def _sent_up_to(self) -> str:
         of_round = [b for b in self.night.batches if b.round == self.round.number]

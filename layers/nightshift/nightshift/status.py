@@ -21,7 +21,11 @@ type Sight = Literal["ended", "open", "aside"]
 
 
 def status(call: StatusCall, stack: Deployment) -> dict[str, Any]:
-    """One turn of the wait loop: the ended batches by their records, and what comes next."""
+    """One turn of the wait loop: the ended batches by their records, and what comes next.
+
+    `open_requests` are all requests of open batches: Claude counts those that are done only when
+    the whole batch has ended (SDK 2.13.0, `request_counts`, 2026-11).
+    """
     night = stack.ledger.night(call.run_id)
     working = night.working(call.execution)
     for batch in night.in_state("creating"):
@@ -37,6 +41,7 @@ def status(call: StatusCall, stack: Deployment) -> dict[str, Any]:
         "run_id": call.run_id,
         "ended": ended,
         "open": len(waiting),
+        "open_requests": sum(batch.requests for batch in waiting),
         "more": call.more,
         "wait_seconds": turn_seconds(waiting, stack.settings.poll_seconds),
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -21,7 +21,7 @@ from nightshift.lock import Lock
 from nightshift.records import TOO_LARGE, Batch, Night, Round, Version
 from nightshift.refusal import too_often
 from nightshift.report import Ending
-from nightshift.send import TIME_TO_SEND, Sender
+from nightshift.send import TIME_TO_SEND, Sender, Sent
 from nightshift.status import turn_seconds
 from nightshift.task import form_for
 from nightshift.unread import settle_lost
@@ -33,7 +33,8 @@ _MOST_BATCHES = 1000
 _LONGEST_FOR_KEYS, _LONGEST_TURN = 7200, 900
 
 type Step = dict[str, Any]
-"""What the workflow does next: `next` is submit, wait or report, with what that needs."""
+"""What the workflow does next: `next` is submit, wait or report, with what that needs; `sent` is
+the batch that this call has created."""
 
 
 def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) -> Step:
@@ -208,8 +209,10 @@ class _Turn:
                 first = self._before_paying(night, left)
                 if first is not None:
                     return first
-                wait = sender.create(chunk)
-                return _wait(night.run_id, wait, more=True) if wait else _again(night.run_id)
+                sent = sender.create(chunk)
+                if isinstance(sent, Sent):
+                    return {**_again(night.run_id), "sent": asdict(sent)}
+                return _wait(night.run_id, sent, more=True) if sent else _again(night.run_id)
         if chunk.full == "budget":
             return self._wait_or_conclude(night, "budget", more=True)
         if not chunk.full:
