@@ -1,7 +1,7 @@
 """Claude's Message Batches API: the one module that imports anthropic.
 
 The SDK's own retries are off everywhere: it would send a create again after a lost response,
-which makes a second paid batch, and would sleep as long as `retry-after` says (SDK 2.12.0,
+which makes a second paid batch, and would sleep as long as `retry-after` says (SDK 2.13.0,
 2026-11). Waiting is the workflow's business.
 """
 
@@ -27,7 +27,7 @@ from anthropic.types.messages import MessageBatch
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 from nightshift.quotable import quotable
 
-# ANTHROPIC_LOG lets the SDK log requests from its import on (2.12.0, 2026-11): not from here on.
+# ANTHROPIC_LOG lets the SDK log requests from its import on (2.13.0, 2026-11): not from here on.
 for _talker in ("anthropic", "httpx2", "httpcore2"):
     logging.getLogger(_talker).setLevel(logging.WARNING)
 # Well under the Lambda's 15 minutes, so that a create ends before its function does. Seconds.
@@ -36,7 +36,7 @@ _READ_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 5.0
 _COUNT_TIMEOUT = 10.0
 _PAGE = 1000
-# Of a request's params, those that count_tokens takes (SDK 2.12.0).
+# Of a request's params, those that count_tokens takes (SDK 2.13.0).
 _COUNTED = frozenset(
     {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice"}
     | {"tools"}
@@ -110,7 +110,7 @@ class Federation:
     """A `key` for Claude without a stored key: AWS's word for us, exchanged at the provider.
 
     The provider's federation rule says which word it believes, and for whom we then speak
-    (platform.claude.com, workload identity federation; SDK 2.12.0, 2026-11).
+    (platform.claude.com, workload identity federation; SDK 2.13.0, 2026-11).
     """
 
     base_url: str
@@ -234,7 +234,7 @@ class Claude:
         """How many input tokens a request with these params would have; free, and an estimate.
 
         The endpoint has a rate limit of its own, 2,000 calls a minute or more, and takes no
-        `max_tokens` (platform.claude.com, token counting, 2026-09; SDK 2.12.0).
+        `max_tokens` (platform.claude.com, token counting, 2026-09; SDK 2.13.0).
 
         Raises:
             ClaudeRejected: such a request would be refused.
