@@ -19,6 +19,9 @@ LOST = [
     {"lose": "reset"},
     {"lose": "hang"},
     *({"lose": {"answer": {"status": status}}} for status in (408, 500, 502, 503, 504)),
+    {"lose": {"answer": {"status": 200, "html": True}}},
+    {"lose": {"answer": {"status": 200, "raw": '{"status": "ok"}'}}},
+    {"part": 40},
 ]
 NOTHING_DONE = [
     {"refuse": "drop"},
@@ -240,6 +243,8 @@ def test_half_as_many_are_sent_after_a_batch_that_was_too_large(scene: Scene, ht
         {"status": 402},
         {"status": 403},
         {"status": 404},
+        {"status": 403, "html": True},
+        {"status": 404, "html": True},
         {"status": 422},
         {"status": 429, "details": {"error_code": "enforced_spend_limit_reached"}},
     ],

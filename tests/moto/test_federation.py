@@ -16,6 +16,7 @@ from nightshift.claude import Claude, Federation
 from nightshift.deployment import AUDIENCE
 from nightshift.errors import ClaudeRejected, ClaudeUnavailable, SettingsInvalid
 from tests.claude_standin import StandIn, running
+from tests.moto.body import Body
 from tests.moto.scene import Scene
 
 
@@ -66,6 +67,14 @@ def test_a_function_without_a_key_is_let_in(claude: StandIn) -> None:
     assert provider.newest() == []
     assert function.exchanges == 1
     assert [entry["status"] for entry in claude.control.requests()] == [200, 200, 200]
+
+
+def test_a_create_signs_in_with_the_token_too(claude: StandIn) -> None:
+    provider = Function(claude).provider
+
+    created = provider.create(Body())
+
+    assert [batch.batch_id for batch in provider.newest()] == [created.batch_id]
 
 
 def test_a_token_is_renewed_before_it_ends(claude: StandIn) -> None:
@@ -129,6 +138,23 @@ def test_an_exchange_that_does_not_answer_now_is_tried_again_later(claude: Stand
     function = Function(claude)
 
     with pytest.raises(ClaudeUnavailable, match="529"):
+        function.provider.newest()
+
+    assert function.provider.newest() == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"status": 200, "html": True}, {"status": 200, "raw": '{"status": "ok"}'}],
+    ids=["a page", "other JSON"],
+)
+def test_an_exchange_that_somebody_else_answers_is_tried_again_later(
+    claude: StandIn, answer: dict[str, Any]
+) -> None:
+    claude.control.add_faults({"on": "token", "do": {"answer": answer}})
+    function = Function(claude)
+
+    with pytest.raises(ClaudeUnavailable):
         function.provider.newest()
 
     assert function.provider.newest() == []
