@@ -22,6 +22,8 @@ LOST = [
     {"lose": {"answer": {"status": 200, "html": True}}},
     {"lose": {"answer": {"status": 200, "raw": '{"status": "ok"}'}}},
     {"part": 40},
+    # Half a minute in all, and no read ever waits for as long as a timeout.
+    {"dribble": 0.02},
 ]
 NOTHING_DONE = [
     {"refuse": "drop"},

@@ -23,13 +23,15 @@ from anthropic.lib.credentials import (
 from anthropic.resources.messages.batches import BatchesWithRawResponse
 
 from nightshift import answers
+from nightshift.deadline import Deadline
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 from nightshift.quotable import quotable
 
 # ANTHROPIC_LOG lets the SDK log requests from its import on (2.13.0, 2026-11): not from here on.
 for _talker in ("anthropic", "httpx2", "httpcore2"):
     logging.getLogger(_talker).setLevel(logging.WARNING)
-# Well under the Lambda's 15 minutes, so that a create ends before its function does. Seconds.
+# For the whole call, and well under the Lambda's 15 minutes: a create ends before its function
+# does. Seconds.
 CREATE_TIMEOUT = 240.0
 _READ_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 5.0
@@ -393,15 +395,26 @@ def _raw(client: anthropic.Anthropic) -> BatchesWithRawResponse:
 
 
 def _post_batch(client: anthropic.Anthropic, body: Body) -> answers.Batch:
+    """Create a batch over a connection of its own, which is cut when CREATE_TIMEOUT is over."""
     size = {"Content-Length": str(body.size), "Content-Type": "application/json"}
     timeout = httpx2.Timeout(CREATE_TIMEOUT, connect=_CONNECT_TIMEOUT)
-    answer = client.post(
-        "/v1/messages/batches",
-        cast_to=httpx2.Response,
-        content=body,
-        options={"headers": size, "timeout": timeout},
-    )
+    with Deadline(CREATE_TIMEOUT) as deadline, closing(_line_with(deadline)) as line:
+        answer = client.with_options(http_client=line).post(
+            "/v1/messages/batches",
+            cast_to=httpx2.Response,
+            content=body,
+            options={"headers": size, "timeout": timeout},
+        )
     return answers.read(answers.Batch, answer.content)
+
+
+def _line_with(deadline: Deadline) -> httpx2.Client:
+    """A client that makes its own connection, and tells the deadline of it."""
+
+    def watch(request: httpx2.Request) -> None:
+        request.extensions = {**request.extensions, "trace": deadline.watch}
+
+    return anthropic.DefaultHttpxClient(event_hooks={"request": [watch]})
 
 
 def _explain_no(error: anthropic.APIError) -> NoReturn:
