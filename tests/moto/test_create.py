@@ -168,14 +168,30 @@ def test_a_batch_of_another_size_is_no_match(scene: Scene, night: str) -> None:
     assert scene.records("batch#")[0]["state"] == "creating"
 
 
-def test_a_rate_limit_is_waited_for_as_long_as_it_says(scene: Scene, night: str) -> None:
-    answer = {"status": 429, "headers": {"retry-after": "1234"}}
+@pytest.mark.parametrize(
+    ("said", "waited"),
+    [
+        ("600", 600),
+        ("600.2", 601),
+        ("864000", 900),  # ten days: a proxy's word, not Claude's
+        ("inf", 900),
+        ("nan", 60),
+        ("-5", 60),
+        ("soon", 60),
+        ("Wed, 25 Nov 2026 02:00:00 GMT", 60),
+    ],
+)
+def test_a_rate_limit_is_waited_for_as_long_as_it_says_within_reason(
+    scene: Scene, night: str, said: str, waited: int
+) -> None:
+    answer = {"status": 429, "headers": {"retry-after": said}}
     scene.claude.control.add_faults({"on": "create", "do": {"answer": answer}})
 
     step = scene.submit(night)
     scene.send_all(night)
 
-    assert (step["next"], step["more"], step["wait_seconds"]) == ("wait", True, 1234)
+    assert (step["next"], step["more"], step["wait_seconds"]) == ("wait", True, waited)
+    assert isinstance(step["wait_seconds"], int)  # a Wait state takes whole seconds
     assert scene.look(night, more=True)["next"] == "submit"
     assert [post["status"] for post in scene.posts()] == [429, 200]
     assert [b["state"] for b in scene.records("batch#")] == ["void", "open"]

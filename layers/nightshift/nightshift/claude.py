@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 from time import time
 from typing import Any, NoReturn, Protocol
 
@@ -46,6 +47,8 @@ _COUNTED = frozenset(
 )
 # A token is renewed so long before its end, and not again so soon after its start. Seconds.
 _TOKEN_MARGIN = 60.0
+# What a refusal says of the time until the next try is believed up to here. Seconds.
+_LONGEST_RETRY_AFTER = 900
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -471,11 +474,13 @@ def _refusal(error: anthropic.APIStatusError, said: str) -> ClaudeRejected:
     )
 
 
-def _retry_after(error: anthropic.APIStatusError) -> float:
+def _retry_after(error: anthropic.APIStatusError) -> int:
+    """Whole seconds, as a Wait state takes them; 0 where it is not said in seconds."""
     try:
-        return max(0.0, float(error.response.headers.get("retry-after", 0)))
+        seconds = float(error.response.headers.get("retry-after", 0))
     except ValueError:
-        return 0.0
+        return 0
+    return ceil(min(_LONGEST_RETRY_AFTER, seconds)) if seconds > 0 else 0
 
 
 def _described(batch: answers.Batch) -> ProviderBatch:
