@@ -282,6 +282,19 @@ def test_a_refusal_that_asking_again_would_not_cure_ends_the_night(
     assert scene.claude.api_key not in str(raised.value)
 
 
+def test_a_workspace_without_human_review_is_named_in_claudes_own_words(
+    scene: Scene, night: str
+) -> None:
+    details = {"error_code": "workspace_human_review_disabled"}
+    answer = {"status": 400, "details": details}
+    scene.claude.control.add_faults({"on": "create", "do": {"answer": answer}})
+
+    with pytest.raises(ClaudeRejected, match="Use a Workspace with Human Review on"):
+        scene.submit(night)
+
+    assert [b["state"] for b in scene.records("batch#")] == ["void"]
+
+
 def test_the_night_after_a_refusal_sends_the_same_tickets(scene: Scene, night: str) -> None:
     scene.claude.control.add_faults({"on": "create", "do": {"answer": {"status": 400}}})
     with pytest.raises(ClaudeRejected):

@@ -446,7 +446,7 @@ def _rejected(error: anthropic.APIStatusError) -> ClaudeRejected:
             "The base URL is wrong, or a proxy on the way refuses us: look at the stack's "
             "AnthropicBaseUrl, then start again."
         )
-    said = quotable(str(error.type), _words(error) or "no reason given")
+    said = quotable(str(error.type), _words(error) or "no reason given", error.error_code or "")
     if status == 404:
         return ClaudeRejected(
             f"The base URL is wrong, or the model ({status} {error.type}): {said} Look at the "
