@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.stub import Stubber
 
@@ -192,3 +193,16 @@ def test_an_account_that_issues_no_tokens_is_told_how_to_begin(
         )
         with pytest.raises(SettingsInvalid, match="enable-outbound-web"):
             aws.identity_token(AUDIENCE)
+
+
+def test_a_boto3_that_is_too_old_for_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget(class_attributes: dict[str, Any], **_: Any) -> None:
+        del class_attributes["get_web_identity_token"]
+
+    session = botocore.session.get_session()
+    session.register("creating-client-class.sts", forget)
+    sts = boto3.Session(botocore_session=session).client("sts", region_name="us-east-1")
+    monkeypatch.setattr(aws, "_sts", lambda: sts)
+
+    with pytest.raises(SettingsInvalid, match=f"boto3.*{boto3.__version__}.*FederationRuleId"):
+        aws.identity_token(AUDIENCE)
