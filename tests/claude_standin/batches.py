@@ -43,16 +43,18 @@ class Life:
     `seconds`: from creation to the end, give or take a tenth; None: until a test ends it.
     `cut`: None, "expired" or "canceled" (by someone else): how it ends. When it is cut, by this,
     by a cancel or after 24 hours, the share `done` of its requests has finished before.
-    `cancel_seconds`: from a cancel to the end. `counts_early`: counts move before the end.
-    `skew`: added to every time that it shows. `list_lag_looks`, `list_lag_seconds`: for so long
-    it is not in the list. `missing_looks`: so many retrieves answer 404 after it was created,
-    `missing_looks_after_end`: and so many retrieves, and results, after it has ended.
+    `cancel_seconds`: from a cancel to the end. `late_cancel`: the status that a cancel after the
+    end gets; what Claude answers there is not known (2026-09). `counts_early`: counts move before
+    the end. `skew`: added to every time that it shows. `list_lag_looks`, `list_lag_seconds`: for
+    so long it is not in the list. `missing_looks`: so many retrieves answer 404 after it was
+    created, `missing_looks_after_end`: and so many retrieves, and results, after it has ended.
     """
 
     seconds: float | None = 1.0
     cut: str | None = None
     done: float = 0.0
     cancel_seconds: float = 0.2
+    late_cancel: int = 200
     counts_early: bool = False
     skew: float = 0.0
     list_lag_looks: int = 0
@@ -172,7 +174,10 @@ class Batches:
         batch = self.get(batch_id)
         with self._lock:
             now = self.now()
-            if batch.status(now) == "in_progress":
+            status = batch.status(now)
+            if status == "ended" and batch.life.late_cancel != 200:
+                raise ApiError(batch.life.late_cancel, f"Message Batch {batch_id} has ended.")
+            if status == "in_progress":
                 batch.cut, batch.canceled_at = "canceled", now
                 batch.ends_at = min(batch.ends_at, now + batch.life.cancel_seconds)
         return batch

@@ -27,14 +27,21 @@ MESSAGES = {
     503: "Service temporarily unavailable",
     529: "Overloaded",
 }
+# What an error code says of itself (SDK 2.13.0, types/shared, 2026-11), in the message's place.
+CODES = {
+    "workspace_human_review_disabled": (
+        "The request's Workspace has Human Review turned off, and this operation is not available "
+        "there. Use a Workspace with Human Review on."
+    ),
+}
 
 
 @dataclass
 class ApiError(Exception):
     """One error answer; `type` and `message` follow from `status` unless given.
 
-    `details` holds `error_code` where the API gives one (2026-10). `html` is the form in which a
-    proxy in front of the API answers: no JSON at all.
+    `details` holds `error_code` where the API gives one (2026-10). A proxy in front of the API
+    answers otherwise, with status 200 too: `html` with a page, `raw` with this very body.
     """
 
     status: int
@@ -43,12 +50,15 @@ class ApiError(Exception):
     headers: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] | None = None
     html: bool = False
+    raw: str | None = None
 
     @property
     def error(self) -> dict[str, Any]:
+        code = (self.details or {}).get("error_code")
+        usual = CODES.get(code) or MESSAGES.get(self.status, _phrase(self.status))
         error: dict[str, Any] = {
             "type": self.type or TYPES.get(self.status, "api_error"),
-            "message": self.message or MESSAGES.get(self.status, _phrase(self.status)),
+            "message": self.message or usual,
         }
         return error | ({"details": self.details} if self.details else {})
 

@@ -14,8 +14,9 @@ from tests.claude_standin.errors import ApiError, invalid
 OPERATIONS = ("create", "retrieve", "list", "cancel", "delete", "results", "messages",
               "count_tokens", "models", "token")  # fmt: skip
 SILENCES = ("drop", "reset", "hang")
-STREAM_ENDS = ("cut", "close", "stall", "reset")
+STREAM_ENDS = ("cut", "close", "short", "stall", "reset")
 ONLY_ON = {"life": "create", "lines": "results", "stream": "results"}
+NOT_ON = {"part": "results"}
 
 
 @dataclass
@@ -24,15 +25,19 @@ class Rule:
 
     `batch_id` narrows it to one batch. `do` holds one or more of
 
-    - `{"answer": {"status", "type", "message", "headers", "details", "html"}}`: instead of doing
-      it; only `status` must be there
+    - `{"answer": {"status", "type", "message", "headers", "details", "html", "raw"}}`: instead of
+      doing it; only `status` must be there
     - `{"refuse": how}`: the connection ends before the body is read; nothing is done
     - `{"lose": how}` or `{"lose": {"answer": {...}}}`: it is done, but nobody learns of it
     - `{"delay": seconds}`: it is done, and the response comes late
+    - `{"dribble": seconds}`: it is done, and the response comes byte by byte, with so many seconds
+      between two
+    - `{"part": bytes}`, not results: it is done, and so much of the response's body arrives
     - `{"life": {...}}`, create only: fields of `Life` for this batch
     - `{"lines": {...}}`, results only: keywords of `mangle`
     - `{"stream": {"end", "after", "within_line"}}`, results only: after so many lines the stream
-      ends in a "cut" (no last chunk), "close" (looks like a normal end), "stall" or "reset"
+      ends in a "cut" (no last chunk), "close" (looks like a normal end), "short" (less than its
+      Content-Length says), "stall" or "reset"
 
     where `how` is "drop" (the connection is closed), "reset" (RST) or "hang" (silence until the
     client gives up).
@@ -52,7 +57,8 @@ class Rule:
         if not self.do:
             raise invalid("do: nothing to do")
         for kind, what in self.do.items():
-            if kind not in CHECKS or self.on != ONLY_ON.get(kind, self.on):
+            here = self.on == ONLY_ON.get(kind, self.on) and self.on != NOT_ON.get(kind)
+            if kind not in CHECKS or not here:
                 raise invalid(f"do: {self.on} knows no {kind!r}; kinds are {sorted(CHECKS)}")
             CHECKS[kind](what)
 
@@ -135,6 +141,8 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "refuse": _check_silence,
     "lose": _check_lose,
     "delay": float,
+    "dribble": float,
+    "part": int,
     "life": lambda what: Life(**what),
     "lines": lambda what: mangle(iter(()), **what),
     "stream": _check_stream,

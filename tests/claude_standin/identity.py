@@ -1,7 +1,7 @@
 """Signing in without a key: an identity token becomes an access token for some minutes.
 
 As the SDK asks for it and the reference describes it (platform.claude.com, WIF reference; SDK
-2.12.0, 2026-11). Signatures are not checked: the stand-in has no issuer whose keys it could ask.
+2.13.0, 2026-11). Signatures are not checked: the stand-in has no issuer whose keys it could ask.
 """
 
 import base64

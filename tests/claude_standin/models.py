@@ -61,7 +61,9 @@ _ALL = (
     Model("claude-opus-4-7", "Claude Opus 4.7", (4, 7), min_cacheable_tokens=2048),
     Model("claude-opus-4-6", "Claude Opus 4.6", (4, 6), min_cacheable_tokens=4096),
     Model("claude-opus-4-5-20251101", "Claude Opus 4.5", (4, 5), max_tokens=64_000,
-          max_input_tokens=200_000, min_cacheable_tokens=4096, released="2025-11-01T00:00:00Z"),
+          max_input_tokens=200_000, min_cacheable_tokens=4096, lifecycle="deprecated",
+          deprecated_at=UNKNOWN, retires_at="2027-01-22T00:00:00Z",
+          released="2025-11-01T00:00:00Z"),
     Model("claude-sonnet-5-5", "Claude Sonnet 5.5", (5, 5), thinks_by_default=True),
     Model("claude-sonnet-5", "Claude Sonnet 5", (5, 0), min_cacheable_tokens=1024,
           thinks_by_default=True),
@@ -84,7 +86,7 @@ def find(name: Any) -> Model | None:
 
 
 def info(model: Model) -> dict[str, Any]:
-    """A ModelInfo of the Models API (SDK 2.12.0, types/model_info.py)."""
+    """A ModelInfo of the Models API (SDK 2.13.0, types/model_info.py)."""
     yes, no = {"supported": True}, {"supported": False}
     adaptive = {"supported": model.takes_adaptive_thinking}
     levels = dict.fromkeys(("low", "medium", "high", "max", "xhigh"), adaptive)

@@ -23,7 +23,7 @@ ALLOWED = {
     "messages", "metadata", "model", "output_config", "service_tier", "stop_sequences", "stream",
     "system", "thinking", "tool_choice", "tools",
 }  # fmt: skip
-# What count_tokens takes (SDK 2.12.0); of anything else it says "Extra inputs are not permitted".
+# What count_tokens takes (SDK 2.13.0); of anything else it says "Extra inputs are not permitted".
 COUNTED = {
     "cache_control", "messages", "model", "output_config", "output_format", "speed", "system",
     "thinking", "tool_choice", "tools",

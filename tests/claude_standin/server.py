@@ -121,6 +121,9 @@ class Handler(BaseHTTPRequestHandler):
             reply = error
         entry.update(accepted=call.accepted, object_id=call.object_id)
         self.server.stopping.wait(call.do.get("delay", 0))
+        if "dribble" in call.do:
+            self.wfile = _Dribble(self.wfile, call.do["dribble"], self.server.stopping)
+            self.close_connection = True
         self._finish(reply, call, entry)
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = serve  # noqa: N815
@@ -165,7 +168,8 @@ class Handler(BaseHTTPRequestHandler):
         if isinstance(reply, ApiError):
             self._send_error(reply)
         elif reply.lines is None:
-            self._send(200, msgspec.json.encode(reply.body), JSON, reply.headers)
+            body = msgspec.json.encode(reply.body)
+            self._send(200, body, JSON, reply.headers, call.do.get("part"))
         else:
             lines = mangle(reply.lines, **call.do["lines"]) if "lines" in call.do else reply.lines
             self._stream(self._counted(lines, entry), **call.do.get("stream", {}))
@@ -223,14 +227,20 @@ class Handler(BaseHTTPRequestHandler):
         if error.html:
             self._send(error.status, error.page.encode(), "text/html", error.headers)
             return
+        if error.raw is not None:
+            self._send(error.status, error.raw.encode(), JSON, error.headers)
+            return
         request_id = _request_id()
         body = {"type": "error", "error": error.error, "request_id": request_id}
         headers = error.headers | {"request-id": request_id}
         self._send(error.status, msgspec.json.encode(body), JSON, headers)
 
-    def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str]) -> None:
+    def _send(
+        self, status: int, body: bytes, kind: str, headers: dict[str, str], part: int | None = None
+    ) -> None:
+        self.close_connection = self.close_connection or part is not None
         self._head(status, kind, headers | {"content-length": str(len(body))})
-        self.wfile.write(body)
+        self.wfile.write(body[:part])
         if self.close_connection:
             self._drain()
 
@@ -252,9 +262,12 @@ class Handler(BaseHTTPRequestHandler):
         self, lines: Iterator[bytes], end: str = "", after: int = 0, within_line: bool = False
     ) -> None:
         """Send the lines in chunks; `end`, after so many lines, is one of the faults."""
-        chunked = end != "close"
+        chunked = end not in ("close", "short")
         self.close_connection = self.close_connection or bool(end)
         extra = {"transfer-encoding": "chunked"} if chunked else {}
+        if end == "short":
+            whole = list(lines)
+            lines, extra = iter(whole), {"content-length": str(sum(map(len, whole)))}
         self._head(200, "application/x-jsonl", extra)
         frame = _chunk if chunked else bytes
         for piece in _pieces(_cut(lines, after, within_line) if end else lines):
@@ -303,6 +316,21 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, msgspec.json.encode(reply.body), JSON, {})
         else:
             self._stream(reply.lines)
+
+
+class _Dribble:
+    """A connection's file that takes its time over every byte."""
+
+    def __init__(self, file: Any, seconds: float, stopping: threading.Event) -> None:
+        self._file, self._seconds, self._stopping = file, seconds, stopping
+
+    def write(self, data: bytes) -> None:
+        for byte in data:
+            self._file.write(bytes([byte]))
+            self._stopping.wait(self._seconds)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def _request_id() -> str:

@@ -19,6 +19,11 @@ LOST = [
     {"lose": "reset"},
     {"lose": "hang"},
     *({"lose": {"answer": {"status": status}}} for status in (408, 500, 502, 503, 504)),
+    {"lose": {"answer": {"status": 200, "html": True}}},
+    {"lose": {"answer": {"status": 200, "raw": '{"status": "ok"}'}}},
+    {"part": 40},
+    # Half a minute in all, and no read ever waits for as long as a timeout.
+    {"dribble": 0.02},
 ]
 NOTHING_DONE = [
     {"refuse": "drop"},
@@ -165,14 +170,30 @@ def test_a_batch_of_another_size_is_no_match(scene: Scene, night: str) -> None:
     assert scene.records("batch#")[0]["state"] == "creating"
 
 
-def test_a_rate_limit_is_waited_for_as_long_as_it_says(scene: Scene, night: str) -> None:
-    answer = {"status": 429, "headers": {"retry-after": "1234"}}
+@pytest.mark.parametrize(
+    ("said", "waited"),
+    [
+        ("600", 600),
+        ("600.2", 601),
+        ("864000", 900),  # ten days: a proxy's word, not Claude's
+        ("inf", 900),
+        ("nan", 60),
+        ("-5", 60),
+        ("soon", 60),
+        ("Wed, 25 Nov 2026 02:00:00 GMT", 60),
+    ],
+)
+def test_a_rate_limit_is_waited_for_as_long_as_it_says_within_reason(
+    scene: Scene, night: str, said: str, waited: int
+) -> None:
+    answer = {"status": 429, "headers": {"retry-after": said}}
     scene.claude.control.add_faults({"on": "create", "do": {"answer": answer}})
 
     step = scene.submit(night)
     scene.send_all(night)
 
-    assert (step["next"], step["more"], step["wait_seconds"]) == ("wait", True, 1234)
+    assert (step["next"], step["more"], step["wait_seconds"]) == ("wait", True, waited)
+    assert isinstance(step["wait_seconds"], int)  # a Wait state takes whole seconds
     assert scene.look(night, more=True)["next"] == "submit"
     assert [post["status"] for post in scene.posts()] == [429, 200]
     assert [b["state"] for b in scene.records("batch#")] == ["void", "open"]
@@ -278,6 +299,8 @@ def test_half_as_many_are_sent_after_a_batch_that_was_too_large(scene: Scene, ht
         {"status": 402},
         {"status": 403},
         {"status": 404},
+        {"status": 403, "html": True},
+        {"status": 404, "html": True},
         {"status": 422},
         {"status": 429, "details": {"error_code": "enforced_spend_limit_reached"}},
     ],
@@ -295,6 +318,19 @@ def test_a_refusal_that_asking_again_would_not_cure_ends_the_night(
     assert [b["state"] for b in scene.records("batch#")] == ["void"]
     assert "Invoice" not in str(raised.value)
     assert scene.claude.api_key not in str(raised.value)
+
+
+def test_a_workspace_without_human_review_is_named_in_claudes_own_words(
+    scene: Scene, night: str
+) -> None:
+    details = {"error_code": "workspace_human_review_disabled"}
+    answer = {"status": 400, "details": details}
+    scene.claude.control.add_faults({"on": "create", "do": {"answer": answer}})
+
+    with pytest.raises(ClaudeRejected, match="Use a Workspace with Human Review on"):
+        scene.submit(night)
+
+    assert [b["state"] for b in scene.records("batch#")] == ["void"]
 
 
 def test_the_night_after_a_refusal_sends_the_same_tickets(scene: Scene, night: str) -> None:

@@ -102,7 +102,7 @@ def test_the_sample_corrects_what_characters_get_wrong(scene: Scene) -> None:
         (lambda scene: fail(scene, {"answer": {"status": 529}}), "ClaudeUnavailable"),
         (lambda scene: fail(scene, {"refuse": "drop"}), "ClaudeUnavailable"),
         (lambda scene: fail(scene, {"answer": {"status": 400}}), "ClaudeRejected"),
-        (lambda scene: fail(scene, {"answer": {"status": 404}}), "BatchNotFound"),
+        (lambda scene: fail(scene, {"answer": {"status": 404}}), "ClaudeRejected"),
     ],
 )
 def test_where_claude_cannot_be_asked_characters_stand_alone_and_it_says_so(

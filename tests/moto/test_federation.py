@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.stub import Stubber
 
@@ -16,6 +17,7 @@ from nightshift.claude import Claude, Federation
 from nightshift.deployment import AUDIENCE
 from nightshift.errors import ClaudeRejected, ClaudeUnavailable, SettingsInvalid
 from tests.claude_standin import StandIn, running
+from tests.moto.body import Body
 from tests.moto.scene import Scene
 
 
@@ -66,6 +68,14 @@ def test_a_function_without_a_key_is_let_in(claude: StandIn) -> None:
     assert provider.newest() == []
     assert function.exchanges == 1
     assert [entry["status"] for entry in claude.control.requests()] == [200, 200, 200]
+
+
+def test_a_create_signs_in_with_the_token_too(claude: StandIn) -> None:
+    provider = Function(claude).provider
+
+    created = provider.create(Body())
+
+    assert [batch.batch_id for batch in provider.newest()] == [created.batch_id]
 
 
 def test_a_token_is_renewed_before_it_ends(claude: StandIn) -> None:
@@ -134,6 +144,23 @@ def test_an_exchange_that_does_not_answer_now_is_tried_again_later(claude: Stand
     assert function.provider.newest() == []
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [{"status": 200, "html": True}, {"status": 200, "raw": '{"status": "ok"}'}],
+    ids=["a page", "other JSON"],
+)
+def test_an_exchange_that_somebody_else_answers_is_tried_again_later(
+    claude: StandIn, answer: dict[str, Any]
+) -> None:
+    claude.control.add_faults({"on": "token", "do": {"answer": answer}})
+    function = Function(claude)
+
+    with pytest.raises(ClaudeUnavailable):
+        function.provider.newest()
+
+    assert function.provider.newest() == []
+
+
 def test_no_repr_shows_a_token(claude: StandIn) -> None:
     function = Function(claude)
     token = function.federation(False)
@@ -166,3 +193,16 @@ def test_an_account_that_issues_no_tokens_is_told_how_to_begin(
         )
         with pytest.raises(SettingsInvalid, match="enable-outbound-web"):
             aws.identity_token(AUDIENCE)
+
+
+def test_a_boto3_that_is_too_old_for_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget(class_attributes: dict[str, Any], **_: Any) -> None:
+        del class_attributes["get_web_identity_token"]
+
+    session = botocore.session.get_session()
+    session.register("creating-client-class.sts", forget)
+    sts = boto3.Session(botocore_session=session).client("sts", region_name="us-east-1")
+    monkeypatch.setattr(aws, "_sts", lambda: sts)
+
+    with pytest.raises(SettingsInvalid, match=f"boto3.*{boto3.__version__}.*FederationRuleId"):
+        aws.identity_token(AUDIENCE)

@@ -12,25 +12,7 @@ from nightshift import claude as claude_module
 from nightshift.claude import Claude
 from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from tests.claude_standin import Life, StandIn, running
-
-IDS = [f"request-{number}" for number in range(20)]
-
-
-class Body:
-    """A batch of twenty requests."""
-
-    def __init__(self) -> None:
-        params = {
-            "model": "claude-haiku-4-5",
-            "max_tokens": 16,
-            "messages": [{"role": "user", "content": "My invoice"}],
-        }
-        requests = [{"custom_id": name, "params": params} for name in IDS]
-        self._raw = json.dumps({"requests": requests}).encode()
-        self.size = len(self._raw)
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._raw
+from tests.moto.body import IDS, Body
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +38,7 @@ def names(claude: Claude, batch_id: str) -> list[str]:
     return sorted(json.loads(line)["custom_id"] for line in claude.result_lines(batch_id))
 
 
-@pytest.mark.parametrize("end", ["cut", "reset"])
+@pytest.mark.parametrize("end", ["cut", "short", "reset"])
 @pytest.mark.parametrize("within_line", [False, True])
 def test_a_stream_that_breaks_off_is_unavailable(
     standin: StandIn, claude: Claude, end: str, within_line: bool
@@ -93,6 +75,30 @@ def test_only_counting_finds_out_that_a_closed_stream_was_cut(
     )
 
     assert len(names(claude, batch_id)) == 5
+
+
+@pytest.mark.parametrize("end", ["cut", "short", "close"])
+def test_a_stream_that_ends_before_its_first_line_is_no_empty_result(
+    standin: StandIn, claude: Claude, end: str
+) -> None:
+    batch_id = claude.create(Body()).batch_id
+    standin.control.add_faults({"on": "results", "do": {"stream": {"end": end, "after": 0}}})
+
+    with pytest.raises(ClaudeUnavailable):
+        names(claude, batch_id)
+
+
+@pytest.mark.parametrize("odd", [{"garbage": 1, "at": 0}, {"blank": 1, "at": 0, "crlf": True}])
+def test_an_odd_first_line_takes_no_other_line_away(
+    standin: StandIn, claude: Claude, odd: dict[str, Any]
+) -> None:
+    batch_id = claude.create(Body()).batch_id
+    standin.control.add_faults({"on": "results", "do": {"lines": odd}})
+
+    lines = list(claude.result_lines(batch_id))
+
+    whole = [line for line in lines if line.strip().endswith(b"}")]
+    assert sorted(json.loads(line)["custom_id"] for line in whole) == sorted(IDS)
 
 
 def test_line_separators_within_a_text_end_no_line(standin: StandIn, claude: Claude) -> None:

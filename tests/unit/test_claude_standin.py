@@ -433,6 +433,18 @@ class TestLife:
         assert counts(ended) == {"succeeded": 2, "canceled": 2} == dict(kinds)
         assert (again.status, again.json["processing_status"]) == (200, "ended")
 
+    @pytest.mark.parametrize("status", [400, 404, 409])
+    def test_a_cancel_after_the_end_may_be_refused(self, waiting, status):
+        waiting.control.set_life(late_cancel=status)
+        batch_id = create(waiting)
+        path = f"{BATCHES}/{batch_id}/cancel"
+        early = ask(waiting, "POST", path)
+        waiting.control.end_batch(batch_id)
+        late = ask(waiting, "POST", path)
+
+        assert (early.status, late.status) == (200, status)
+        assert late.error["message"] == f"Message Batch {batch_id} has ended."
+
     def test_a_canceled_batch_stays_canceled_however_it_ends(self, waiting):
         waiting.control.set_life(cancel_seconds=60)
         batch_id = create(waiting)
@@ -720,13 +732,27 @@ class TestFaultsWithoutEffect:
             {"on": "create", "do": {"answer": {"status": 413, "html": True}}},
             {"on": "create", "do": {"answer": {"status": 429, "headers": {"retry-after": "7"}}}},
             {"on": "create", "do": {"answer": {"status": 429, "details": code}}},
+            {"on": "create", "do": {"answer": {"status": 200, "raw": '["no batch"]'}}},
         )
 
-        html, later, spent = (ask(at_once, "POST", BATCHES, batch_of(params())) for _ in range(3))
+        replies = [ask(at_once, "POST", BATCHES, batch_of(params())) for _ in range(4)]
 
+        html, later, spent, other = replies
+        assert (other.status, other.json) == (200, ["no batch"])
         assert html.headers["content-type"] == "text/html" and html.body.startswith(b"<html>")
         assert later.headers["retry-after"] == "7"
         assert spent.error["details"] == code
+
+    def test_an_error_code_brings_its_words(self, at_once):
+        details = {"error_code": "workspace_human_review_disabled"}
+        answer = {"status": 400, "details": details}
+        at_once.control.add_faults({"on": "create", "do": {"answer": answer}})
+
+        refused = ask(at_once, "POST", BATCHES, batch_of(params()))
+
+        assert (refused.status, refused.error["type"]) == (400, "invalid_request_error")
+        assert refused.error["details"] == details
+        assert "Human Review" in refused.error["message"]
 
     def test_a_rule_skips_and_counts(self, at_once):
         at_once.control.add_faults(
@@ -758,6 +784,7 @@ class TestFaultsWithoutEffect:
             {"on": "list", "do": {"life": {"seconds": 2}}},
             {"on": "results", "do": {"lines": {"forein": 2}}},
             {"on": "results", "do": {"stream": {"end": "cutt"}}},
+            {"on": "results", "do": {"part": 40}},
             {"on": "results", "do": {"answer": {"stats": 404}}},
         ],
     )
@@ -806,6 +833,24 @@ class TestLostResponses:
 
         assert time.monotonic() - start >= 0.2
 
+    def test_a_response_may_come_byte_by_byte(self, at_once):
+        at_once.control.add_faults({"on": "create", "do": {"dribble": 0.0001}})
+
+        start = time.monotonic()
+        created = ask(at_once, "POST", BATCHES, batch_of(params()))
+
+        assert time.monotonic() - start >= 0.0001 * len(created.body)
+        assert created.json["id"] == at_once.control.batches()[0]["id"]
+
+    def test_a_part_of_a_response_may_arrive(self, at_once):
+        at_once.control.add_faults({"on": "create", "do": {"part": 20}})
+
+        with pytest.raises(http.client.IncompleteRead) as cut:
+            ask(at_once, "POST", BATCHES, batch_of(params()))
+
+        assert len(cut.value.partial) == 20
+        assert len(at_once.control.batches()) == 1
+
 
 class TestResultFaults:
     """Checklist 6."""
@@ -835,6 +880,7 @@ class TestResultFaults:
             ("reset", httpx2.ReadError),
             ("stall", httpx2.ReadTimeout),
             ("close", type(None)),
+            ("short", httpx2.RemoteProtocolError),
         ],
     )
     @pytest.mark.parametrize("within_line", [False, True])

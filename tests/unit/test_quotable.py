@@ -55,3 +55,17 @@ def test_the_parameter_that_is_complained_of_is_named() -> None:
 
 def test_a_long_message_is_cut() -> None:
     assert len(quotable("permission_error", "x" * 100_000)) == 300
+
+
+@pytest.mark.parametrize(
+    "code", ["workspace_human_review_disabled", "organization_on_hold", "cmek_key_disabled"]
+)
+def test_an_error_code_of_the_account_lets_its_words_through(code: str) -> None:
+    said = "The request's Workspace has Human Review turned off."
+
+    assert quotable("invalid_request_error", said, code) == said
+
+
+@pytest.mark.parametrize("code", ["", "image_dimensions_too_large", "made_up"])
+def test_another_error_code_does_not(code: str) -> None:
+    assert "xylograph" not in quotable("invalid_request_error", "It says 'xylograph'.", code)

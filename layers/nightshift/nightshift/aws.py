@@ -105,10 +105,18 @@ def identity_token(audience: str) -> str:
     """A signed JWT in which AWS tells one audience which role we have; valid for 15 minutes.
 
     Raises:
-        SettingsInvalid: this account has not been allowed to issue such tokens.
+        SettingsInvalid: this account has not been allowed to issue such tokens, or this runtime's
+            boto3 does not know them yet.
     """
+    sts = _sts()
+    if not hasattr(sts, "get_web_identity_token"):
+        raise SettingsInvalid(
+            f"The boto3 of this Lambda runtime ({boto3.__version__}) is too old for "
+            "FederationRuleId: it knows no GetWebIdentityToken. Choose a runtime with a newer one, "
+            "or store an API key and deploy with an empty FederationRuleId."
+        )
     try:
-        issued = _sts().get_web_identity_token(
+        issued = sts.get_web_identity_token(
             Audience=[audience], DurationSeconds=900, SigningAlgorithm="RS256"
         )
     except ClientError as error:

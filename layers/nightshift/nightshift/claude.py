@@ -1,7 +1,7 @@
 """Claude's Message Batches API: the one module that imports anthropic.
 
 The SDK's own retries are off everywhere: it would send a create again after a lost response,
-which makes a second paid batch, and would sleep as long as `retry-after` says (SDK 2.12.0,
+which makes a second paid batch, and would sleep as long as `retry-after` says (SDK 2.13.0,
 2026-11). Waiting is the workflow's business.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from math import ceil
 from time import time
 from typing import Any, NoReturn, Protocol
 
@@ -21,28 +21,34 @@ from anthropic.lib.credentials import (
     WorkloadIdentityError,
     exchange_federation_assertion,
 )
-from anthropic.pagination import SyncPage
-from anthropic.types.messages import MessageBatch
+from anthropic.resources.messages.batches import BatchesWithRawResponse
 
+from nightshift import answers
+from nightshift.deadline import Deadline
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 from nightshift.quotable import quotable
 
-# ANTHROPIC_LOG lets the SDK log requests from its import on (2.12.0, 2026-11): not from here on.
+# ANTHROPIC_LOG lets the SDK log requests from its import on (2.13.0, 2026-11): not from here on.
 for _talker in ("anthropic", "httpx2", "httpcore2"):
     logging.getLogger(_talker).setLevel(logging.WARNING)
-# Well under the Lambda's 15 minutes, so that a create ends before its function does. Seconds.
+# For the whole call, and well under the Lambda's 15 minutes: a create ends before its function
+# does. Seconds.
 CREATE_TIMEOUT = 240.0
 _READ_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 5.0
 _COUNT_TIMEOUT = 10.0
 _PAGE = 1000
-# Of a request's params, those that count_tokens takes (SDK 2.12.0).
+# In the path of every call about one batch, and of no other.
+_OF_A_BATCH = "/v1/messages/batches/"
+# Of a request's params, those that count_tokens takes (SDK 2.13.0).
 _COUNTED = frozenset(
     {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice"}
     | {"tools"}
 )
 # A token is renewed so long before its end, and not again so soon after its start. Seconds.
 _TOKEN_MARGIN = 60.0
+# What a refusal says of the time until the next try is believed up to here. Seconds.
+_LONGEST_RETRY_AFTER = 900
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -64,6 +70,12 @@ class KeyRefused(NotCreated):
 
 class OutcomeUnknown(Exception):
     """The request went out and no answer came: there may be a batch."""
+
+
+class _Raw(Protocol):
+    """An answer as it came: the SDK has not built anything from it."""
+
+    def read(self) -> bytes: ...
 
 
 class Body(Protocol):
@@ -110,7 +122,7 @@ class Federation:
     """A `key` for Claude without a stored key: AWS's word for us, exchanged at the provider.
 
     The provider's federation rule says which word it believes, and for whom we then speak
-    (platform.claude.com, workload identity federation; SDK 2.12.0, 2026-11).
+    (platform.claude.com, workload identity federation; SDK 2.13.0, 2026-11).
     """
 
     base_url: str
@@ -151,7 +163,7 @@ class Federation:
             )
         except WorkloadIdentityError as error:
             status = error.status_code or 503
-            if status in (408, 429) or status >= 500:
+            if status < 400 or status in (408, 429) or status >= 500:
                 raise ClaudeUnavailable(f"Claude exchanges no identity now ({status}).") from error
             raise ClaudeRejected(
                 f"Claude does not believe who AWS says we are ({status}). Compare the federation "
@@ -180,17 +192,7 @@ class Claude:
             ClaudeRejected: certainly no batch, and asking again would not help.
             OutcomeUnknown: there may be a batch.
         """
-        size = {"Content-Length": str(body.size), "Content-Type": "application/json"}
-        timeout = httpx2.Timeout(CREATE_TIMEOUT, connect=_CONNECT_TIMEOUT)
-        batch = self._pay(
-            lambda client: client.post(
-                "/v1/messages/batches",
-                cast_to=MessageBatch,
-                content=body,
-                options={"headers": size, "timeout": timeout},
-            )
-        )
-        return _described(batch)
+        return _described(self._pay(lambda client: _post_batch(client, body)))
 
     def ask(self, params: Mapping[str, Any]) -> bytes:
         """Send one request in real time, once; returns the message as JSON, as a result holds it.
@@ -209,9 +211,9 @@ class Claude:
             )
         except ClaudeRejected as rejected:
             error = rejected.__cause__
-            if isinstance(error, anthropic.APIStatusError) and error.api_message:
+            if isinstance(error, anthropic.APIStatusError) and (said := _words(error)):
                 # Whatever it quotes, it is the task's own example.
-                raise _refusal(error, error.api_message[:300]) from error
+                raise _refusal(error, said[:300]) from error
             raise
         return answer.content
 
@@ -222,29 +224,34 @@ class Claude:
             ClaudeRejected, ClaudeUnavailable: it does not say.
         """
         try:
-            found = self._ask(lambda client: client.models.retrieve(name))
-        except BatchNotFound as error:
-            # A gateway between may know the API's other paths only.
-            if getattr(error.__cause__, "type", "") != "not_found_error":
-                raise ClaudeUnavailable("There is no Models API at this base URL.") from error
-            return None
+            found = self._learn(
+                answers.ModelInfo, lambda client: client.models.with_raw_response.retrieve(name)
+            )
+        except ClaudeRejected as error:
+            cause = error.__cause__
+            # A gateway on the way may know the API's other paths only, and says so in other words.
+            if isinstance(cause, anthropic.NotFoundError) and cause.type == "not_found_error":
+                return None
+            raise
         return Model(found.lifecycle == "retired", found.retires_at)
 
     def count_tokens(self, params: Mapping[str, Any]) -> int:
         """How many input tokens a request with these params would have; free, and an estimate.
 
         The endpoint has a rate limit of its own, 2,000 calls a minute or more, and takes no
-        `max_tokens` (platform.claude.com, token counting, 2026-09; SDK 2.12.0).
+        `max_tokens` (platform.claude.com, token counting, 2026-09; SDK 2.13.0).
 
         Raises:
-            ClaudeRejected: such a request would be refused.
-            BatchNotFound: the model is not known there.
+            ClaudeRejected: such a request would be refused, or the model is not known there.
+            ClaudeUnavailable: it does not say.
         """
         counted = {name: value for name, value in params.items() if name in _COUNTED}
-        count = self._ask(
-            lambda client: client.messages.count_tokens(
-                **counted, timeout=httpx2.Timeout(_COUNT_TIMEOUT, connect=_CONNECT_TIMEOUT)
-            )
+        timeout = httpx2.Timeout(_COUNT_TIMEOUT, connect=_CONNECT_TIMEOUT)
+        count = self._learn(
+            answers.TokenCount,
+            lambda client: client.messages.with_raw_response.count_tokens(
+                **counted, timeout=timeout
+            ),
         )
         return count.input_tokens
 
@@ -255,20 +262,19 @@ class Claude:
 
     def newest(self) -> list[ProviderBatch]:
         """One page: the newest batches of the workspace, at most 1,000."""
-        page = self._ask(lambda client: client.messages.batches.list(limit=_PAGE))
-        return [_described(batch) for batch in page.data]
+        return [_described(batch) for batch in self._page(anthropic.omit).data]
 
     def created_since(self, moment: datetime) -> list[ProviderBatch]:
-        """All batches of the workspace that are not older, through all pages."""
+        """All batches of the workspace that are not older, through as many pages as that takes."""
         found: list[ProviderBatch] = []
-        page = self._ask(lambda client: client.messages.batches.list(limit=_PAGE))
+        after: str | anthropic.Omit = anthropic.omit
         while True:
+            page = self._page(after)
             described = [_described(batch) for batch in page.data]
             found += [batch for batch in described if batch.created_at >= moment]
-            if not page.has_more or not page.last_id or described[-1].created_at < moment:
+            if not page.has_more or described[-1].created_at < moment:
                 return found
-            last = page.last_id
-            page = self._ask(partial(_page_after, last=last))
+            after = described[-1].batch_id
 
     def retrieve(self, batch_id: str) -> ProviderBatch:
         """One batch.
@@ -276,16 +282,26 @@ class Claude:
         Raises:
             BatchNotFound: not known there (for some seconds after a create this may pass).
         """
-        return _described(self._ask(lambda client: client.messages.batches.retrieve(batch_id)))
+        batch = self._learn(answers.Batch, lambda client: _raw(client).retrieve(batch_id))
+        return _described(batch)
 
     def cancel(self, batch_id: str) -> None:
-        """Ask the provider to stop a batch; what had finished is kept."""
-        self._ask(lambda client: client.messages.batches.cancel(batch_id))
+        """Ask the provider to stop a batch; what had finished is kept.
+
+        An answer of 400, 404 or 409 is no error: the batch has ended or is gone, and the next look
+        at it says which. What Claude answers for a batch that has ended is not documented
+        (platform.claude.com, batch processing, 2026-09).
+        """
+        try:
+            self._learn(answers.Batch, lambda client: _raw(client).cancel(batch_id))
+        except (BatchNotFound, ClaudeRejected, ClaudeUnavailable) as error:
+            if getattr(error.__cause__, "status_code", None) not in (400, 404, 409):
+                raise
 
     def delete(self, batch_id: str) -> None:
         """Delete a batch's inputs and results; one that is gone already is fine."""
         try:
-            self._ask(lambda client: client.messages.batches.delete(batch_id))
+            self._learn(answers.Deleted, lambda client: _raw(client).delete(batch_id))
         except BatchNotFound:
             return
 
@@ -296,7 +312,8 @@ class Claude:
 
         Raises:
             BatchNotFound: no results there (for some seconds after the end this may pass).
-            ClaudeUnavailable: the stream broke off; read it again from its start.
+            ClaudeUnavailable: the stream broke off, or was none of results; read it again from
+                its start.
         """
         path = f"/v1/messages/batches/{batch_id}/results"
         stream = self._ask(
@@ -306,11 +323,21 @@ class Claude:
         )
         with closing(stream.response) as response:
             try:
-                yield from _lines(response.iter_bytes())
+                lines = _lines(response.iter_bytes())
+                first = next(filter(bytes.strip, lines), b"")
+                if not answers.begins_results(first):
+                    raise _not_claude()
+                yield first
+                yield from lines
             except httpx2.HTTPError as error:
                 raise ClaudeUnavailable(
                     f"The results of {batch_id} broke off ({type(error).__name__})."
                 ) from error
+
+    def _page(self, after: str | anthropic.Omit) -> answers.Page:
+        return self._learn(
+            answers.Page, lambda client: _raw(client).list(limit=_PAGE, after_id=after)
+        )
 
     def _connected(self) -> anthropic.Anthropic:
         key = self.key(False)
@@ -337,6 +364,14 @@ class Claude:
         except (httpx2.HTTPError, ValueError) as error:
             raise OutcomeUnknown(type(error).__name__) from error
 
+    def _learn[T](self, kind: type[T], call: Callable[[anthropic.Anthropic], _Raw]) -> T:
+        """As `_ask`, for an answer of this kind: one of another shape is not Claude's."""
+        answer = self._ask(call)
+        try:
+            return answers.read(kind, answer.read())
+        except ValueError:
+            raise _not_claude() from None  # the ValueError may quote what came instead
+
     def _ask[T](self, call: Callable[[anthropic.Anthropic], T]) -> T:
         """A call that may be repeated: with a fresh key once, in our own words when it fails."""
         try:
@@ -346,9 +381,10 @@ class Claude:
                 if not self.renew_key():
                     raise
                 return call(self._connected())
-        except anthropic.NotFoundError as error:
-            raise BatchNotFound(f"Claude does not know it (request {error.request_id}).") from error
         except anthropic.APIStatusError as error:
+            if error.status_code == 404 and _OF_A_BATCH in error.request.url.path:
+                said = f"Claude does not know it (request {error.request_id})."
+                raise BatchNotFound(said) from error
             if error.status_code in (408, 409, 429) or error.status_code >= 500:
                 raise ClaudeUnavailable(f"Claude answered {error.status_code}.") from error
             raise _rejected(error) from error
@@ -356,8 +392,32 @@ class Claude:
             raise ClaudeUnavailable(f"Claude gave no answer ({type(error).__name__}).") from error
 
 
-def _page_after(client: anthropic.Anthropic, last: str) -> SyncPage[MessageBatch]:
-    return client.messages.batches.list(limit=_PAGE, after_id=last)
+def _raw(client: anthropic.Anthropic) -> BatchesWithRawResponse:
+    """The calls about batches, each with its answer as it came."""
+    return client.messages.batches.with_raw_response
+
+
+def _post_batch(client: anthropic.Anthropic, body: Body) -> answers.Batch:
+    """Create a batch over a connection of its own, which is cut when CREATE_TIMEOUT is over."""
+    size = {"Content-Length": str(body.size), "Content-Type": "application/json"}
+    timeout = httpx2.Timeout(CREATE_TIMEOUT, connect=_CONNECT_TIMEOUT)
+    with Deadline(CREATE_TIMEOUT) as deadline, closing(_line_with(deadline)) as line:
+        answer = client.with_options(http_client=line).post(
+            "/v1/messages/batches",
+            cast_to=httpx2.Response,
+            content=body,
+            options={"headers": size, "timeout": timeout},
+        )
+    return answers.read(answers.Batch, answer.content)
+
+
+def _line_with(deadline: Deadline) -> httpx2.Client:
+    """A client that makes its own connection, and tells the deadline of it."""
+
+    def watch(request: httpx2.Request) -> None:
+        request.extensions = {**request.extensions, "trace": deadline.watch}
+
+    return anthropic.DefaultHttpxClient(event_hooks={"request": [watch]})
 
 
 def _explain_no(error: anthropic.APIError) -> NoReturn:
@@ -379,7 +439,32 @@ def _explain_no(error: anthropic.APIError) -> NoReturn:
 
 
 def _rejected(error: anthropic.APIStatusError) -> ClaudeRejected:
-    return _refusal(error, quotable(str(error.type), error.api_message or "no reason given"))
+    status = error.status_code
+    if error.type is None:
+        return ClaudeRejected(
+            f"What answers at the base URL is not Claude ({status}, without an error of Claude's). "
+            "The base URL is wrong, or a proxy on the way refuses us: look at the stack's "
+            "AnthropicBaseUrl, then start again."
+        )
+    said = quotable(str(error.type), _words(error) or "no reason given", error.error_code or "")
+    if status == 404:
+        return ClaudeRejected(
+            f"The base URL is wrong, or the model ({status} {error.type}): {said} Look at the "
+            f"stack's AnthropicBaseUrl and Model, then start again. Request {error.request_id}."
+        )
+    return _refusal(error, said)
+
+
+def _words(error: anthropic.APIStatusError) -> str:
+    """What the error says; nothing where that is no text, as a gateway may have it."""
+    return error.api_message if isinstance(error.api_message, str) else ""
+
+
+def _not_claude() -> ClaudeUnavailable:
+    return ClaudeUnavailable(
+        "An answer came that Claude does not give: a proxy or gateway on the way may have answered "
+        "in its place. If this goes on, look at the stack's AnthropicBaseUrl."
+    )
 
 
 def _refusal(error: anthropic.APIStatusError, said: str) -> ClaudeRejected:
@@ -389,14 +474,16 @@ def _refusal(error: anthropic.APIStatusError, said: str) -> ClaudeRejected:
     )
 
 
-def _retry_after(error: anthropic.APIStatusError) -> float:
+def _retry_after(error: anthropic.APIStatusError) -> int:
+    """Whole seconds, as a Wait state takes them; 0 where it is not said in seconds."""
     try:
-        return max(0.0, float(error.response.headers.get("retry-after", 0)))
+        seconds = float(error.response.headers.get("retry-after", 0))
     except ValueError:
-        return 0.0
+        return 0
+    return ceil(min(_LONGEST_RETRY_AFTER, seconds)) if seconds > 0 else 0
 
 
-def _described(batch: MessageBatch) -> ProviderBatch:
+def _described(batch: answers.Batch) -> ProviderBatch:
     counts = batch.request_counts
     return ProviderBatch(
         batch.id,

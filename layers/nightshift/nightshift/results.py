@@ -2,7 +2,7 @@
 
 The private types are the provider's documents, down to what Nightshift reads of them. Decoding
 checks them: a line of another shape is no result (platform.claude.com, batch processing,
-2026-09-26; SDK 2.12.0 types, 2026-11).
+2026-09-26; SDK 2.13.0 types, 2026-11).
 """
 
 from typing import Annotated, Literal
