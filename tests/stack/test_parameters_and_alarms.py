@@ -91,7 +91,7 @@ def test_an_alarm_that_is_driven_tells_someone_what_to_do(own: Stack) -> None:
         drive(cloudwatch, alarm)
     told = own.told()
 
-    assert len(found) == 8
+    assert len(found) == 10
     assert {message.topic for message in told} == {"AlertTopicArn"}
     for alarm in found:
         [text] = [m.text for m in told if f'"{alarm["AlarmName"]}"' in m.subject]
@@ -99,7 +99,7 @@ def test_an_alarm_that_is_driven_tells_someone_what_to_do(own: Stack) -> None:
 
 
 def drive(cloudwatch: Any, alarm: dict[str, Any]) -> None:
-    """Let its metric cross the threshold. The local cloud evaluates no expressions."""
+    """Let its metric cross the threshold. The local cloud evaluates no expression on several."""
     if not alarm.get("MetricName"):
         cloudwatch.set_alarm_state(
             AlarmName=alarm["AlarmName"], StateValue="ALARM", StateReason="as if"
