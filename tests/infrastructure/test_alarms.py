@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from tests.crash_proof.world import workshop
+from tests.infrastructure.cloudwatch import DAY, HOUR, Alarm, Point, metric_math
 from tests.unit.played import counted, documents_in, new_world, play, put, start, through_handlers
 
 STACK = "a-stack"
@@ -145,7 +147,7 @@ def test_the_stack_in_our_dimensions_is_the_stacks_own_name(template: Any) -> No
 def test_an_alarm_watches_what_is_really_emitted(
     alarms: dict[str, Any], emitted: tuple[set[str], set[str]]
 ) -> None:
-    assert len(alarms) == 8
+    assert len(alarms) == 10
     for name, alarm in alarms.items():
         found = list(of_alarm(alarm))
         assert found, name
@@ -209,11 +211,84 @@ def test_silence_alone_is_an_alarm_where_a_night_is_due(
     }
     assert [name for _, name, _ in of_alarm(alarm)] == ["NightsFinished"]
     assert alarm["EvaluationPeriods"] == {"Ref": "MaxHoursBetweenNights"}
-    assert (alarm["Statistic"], alarm["Period"]) == ("Sum", 3_600)
-    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
     assert alarm["TreatMissingData"] == "breaching"
     others = [each for name, each in alarms.items() if name != "NoFinishedNight"]
     assert {each["TreatMissingData"] for each in others} == {"notBreaching"}
+
+
+@pytest.mark.parametrize("fills_a_void", [True, False])
+@pytest.mark.parametrize("hours", [1, 24, 26, 74, 168])
+def test_no_finished_night_is_told_when_the_parameter_says_and_until_the_next_one(
+    alarms: dict[str, Any], hours: int, fills_a_void: bool
+) -> None:
+    alarm = Alarm(alarms["NoFinishedNight"], hours, fills_a_void)
+    night = Point("NightsFinished", at=100 * DAY + 1_234)
+    # Beyond a day it is evaluated by the full hour.
+    slack = HOUR if hours > 24 else 0
+
+    def states(begin: float, end: float) -> set[str]:
+        return {alarm.state([night], night.at + t) for t in range(int(begin), int(end), HOUR // 4)}
+
+    assert alarm.state([], night.at) == "ALARM"
+    assert states(slack, hours * HOUR) == {"OK"}
+    assert states(hours * HOUR + slack, 3 * hours * HOUR + 9 * HOUR) == {"ALARM"}
+
+
+# What a bad night of each alarm looks like: metrics and their values, and how long they last.
+BAD_NIGHTS = {
+    "FailedNights": ({"ExecutionsFailed": 1}, 0),
+    "AbortedNights": ({"ExecutionsAborted": 1}, 0),
+    "TimedOutNights": ({"ExecutionsTimedOut": 1}, 0),
+    "MissedNightsAlarm": ({"ApproximateNumberOfMessagesVisible": 1}, 6 * HOUR),
+    "ManyTicketsFailed": ({"TicketsFailed": 10, "TicketsClassified": 90}, HOUR),
+    "RequestsExpired": ({"RequestsExpired": 5}, HOUR),
+    "SubmitNearTimeout": ({"Duration": 880_000}, HOUR),
+    "StatusNearTimeout": ({"Duration": 280_000}, HOUR),
+    "CollectNearTimeout": ({"Duration": 880_000}, HOUR),
+}
+
+
+def test_every_other_alarm_tells_each_of_two_bad_nights_in_a_row(alarms: dict[str, Any]) -> None:
+    assert BAD_NIGHTS.keys() == alarms.keys() - {"NoFinishedNight"}
+    for name, (metrics, lasts) in BAD_NIGHTS.items():
+        points = [
+            Point(metric, day * DAY + 3 * HOUR + minute, value)
+            for day in (10, 11)
+            for minute in range(0, lasts + 1, 60)
+            for metric, value in metrics.items()
+        ]
+
+        alarm = Alarm(alarms[name])
+        states = [alarm.state(points, now) for now in range(10 * DAY, 13 * DAY, 300)]
+
+        turned_red = [pair for pair in pairwise(states) if pair == ("OK", "ALARM")]
+        assert len(turned_red) == 2, name
+        assert states[-1] == "OK", name
+
+
+@pytest.mark.parametrize("name", ["FailedNights", "AbortedNights", "TimedOutNights"])
+def test_a_point_of_step_functions_may_come_late(alarms: dict[str, Any], name: str) -> None:
+    metric = alarms[name]["MetricName"]
+    points = [Point(metric, DAY, 1, late=600), Point(metric, DAY + 540, 0)]
+
+    states = {Alarm(alarms[name]).state(points, DAY + t) for t in range(0, HOUR, 60)}
+
+    assert "ALARM" in states
+
+
+@pytest.mark.parametrize("function", ["Submit", "Status", "Collect"])
+def test_a_long_call_is_seen_although_its_point_comes_after_those_of_later_calls(
+    resources: Any, alarms: dict[str, Any], function: str
+) -> None:
+    # A point has the time at which the call began, and comes when it has ended.
+    timeout = resources[f"{function}Function"]["Properties"]["Timeout"]
+    alarm = Alarm(alarms[f"{function}NearTimeout"])
+    long = Point("Duration", DAY, timeout * 990, late=timeout)
+    short = [Point("Duration", DAY + t, 2_000, late=2) for t in range(-600, 2 * HOUR, 60)]
+
+    states = {alarm.state([long, *short], DAY + t) for t in range(0, HOUR, 60)}
+
+    assert "ALARM" in states
 
 
 @pytest.mark.parametrize(
@@ -226,11 +301,8 @@ def test_a_share_of_given_up_tickets_is_an_alarm_and_one_of_two_is_not(
 ) -> None:
     described = alarms["ManyTicketsFailed"]
     [share] = [query for query in described["Metrics"] if query.get("ReturnData", True)]
-    # Python evaluates it as CloudWatch does, once the condition stands where Python wants it.
-    condition, then, otherwise = share["Expression"].removeprefix("IF(")[:-1].split(", ")
-    expression = f"({then}) if ({condition}) else ({otherwise})"
 
-    value = eval(expression, {"classified": classified, "failed": failed})  # noqa: S307
+    value = metric_math(share["Expression"], {"classified": classified, "failed": failed})
 
     assert {q["Id"] for q in described["Metrics"]} == {"share", "classified", "failed"}
     assert described["ComparisonOperator"] == "GreaterThanThreshold"
@@ -252,6 +324,7 @@ def test_a_function_that_saves_in_time_is_no_alarm(
     ]
 
     assert [dims for _, _, dims in of_alarm(alarm)] == [{"FunctionName": f"{function}Function"}]
+    assert alarm["Period"] > timeout
     assert (timeout - 60) * 1000 + 10_000 < alarm["Threshold"] < timeout * 1000
     assert alarm["Statistic"] == "Maximum"
     assert lines == [timeout]
@@ -284,6 +357,15 @@ def test_the_dashboard_shows_every_alarm_and_leads_to_everything(
         "Workflow", "OwnTicketTable", "SubmitLogs",
     ]  # fmt: skip
     assert url.endswith("#dashboards/dashboard/${Dashboard}")
+
+
+def test_the_link_to_a_log_group_with_slashes_is_as_the_console_writes_them(
+    dashboard: Any, resources: Any
+) -> None:
+    name = resolved(resources["WorkflowLogs"]["Properties"]["LogGroupName"])
+    [text, *_] = dashboard["widgets"]
+
+    assert "/log-group/" + name.replace("/", "$252F") + ")" in text["properties"]["markdown"]
 
 
 def test_what_batches_saved_is_what_they_cost(dashboard: Any) -> None:

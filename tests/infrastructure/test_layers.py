@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local_cloud.cloud import LocalCloud
+from tests.local_cloud.cloud import REPOSITORY, LocalCloud
 from tests.local_cloud.stack import build
 
 # What the runtime puts beside the standard library
@@ -23,6 +23,22 @@ LAYERS = ("DependenciesLayer", "NightshiftLayer")
 MACHINES = {"x86_64-linux-gnu": 0x3E, "aarch64-linux-gnu": 0xB7}
 # PEP 552: hash-based, and the source is not looked at.
 UNCHECKED_HASH = 0b01
+
+# A machine's Python, as layers/*/Makefile may find it; pyenv's runs where it is told a version.
+VERSION = (REPOSITORY / ".python-version").read_text().strip()
+PYTHON = f"""#!/bin/sh
+exec "{sys.executable}" "$@"
+"""
+PYENVS = f"""#!/bin/sh
+[ "$PYENV_VERSION" = {VERSION} ] || {{ echo "pyenv: python3.13: command not found" >&2; exit 127; }}
+exec "{sys.executable}" "$@"
+"""
+UVS = f"""#!/bin/sh
+[ "$*" = "python find {VERSION}" ] && echo {sys.executable}
+"""
+OLD = """#!/bin/sh
+exit 1
+"""
 
 START = """
 import json, sys
@@ -209,3 +225,79 @@ def test_native_modules_of_both_architectures_lie_side_by_side(built: Path, plat
     for path, header in headers.items():
         assert header[:4] == b"\x7fELF", path.name
         assert struct.unpack_from("<H", header, 18)[0] == MACHINES[platform], path.name
+
+
+def makes(
+    directory: Path, layer: str, programs: dict[str, str], *options: str
+) -> subprocess.CompletedProcess[str]:
+    """Build a layer as `sam build` does, in a scratch folder, where only these programs are."""
+    here = directory / "bin"
+    here.mkdir()
+    for tool in ("cp", "find", "mkdir", "rm"):
+        (here / tool).symlink_to(str(shutil.which(tool)))
+    for name, script in programs.items():
+        (here / name).write_text(script)
+        (here / name).chmod(0o755)
+    source = REPOSITORY / "layers" / layer.removesuffix("Layer").lower()
+    scratch = directory / "scratch"
+    shutil.copytree(source, scratch)
+    return subprocess.run(
+        [str(shutil.which("make")), "--makefile", source / "Makefile", f"build-{layer}", *options],
+        cwd=scratch,
+        check=False,
+        env={"PATH": str(here), "ARTIFACTS_DIR": str(directory / "built here")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize(
+    "programs",
+    [
+        {"python3.13": PYTHON},
+        {"python3.13": PYENVS, "python3": PYENVS},
+        {"python3": OLD, "uv": UVS},
+        {"python3.13": OLD, "python3": PYTHON},
+    ],
+    ids=["on the PATH", "of pyenv", "of uv", "called python3"],
+)
+def test_a_layer_is_built_by_a_python_that_is_not_of_the_folder(
+    tmp_path: Path, layer: str, programs: dict[str, str]
+) -> None:
+    # What would be done is enough: three times pip takes minutes.
+    made = makes(tmp_path, layer, programs, "--dry-run")
+
+    assert made.returncode == 0, made.stderr
+    called = [line for line in made.stdout.splitlines() if " -m " in line]
+    assert len(called) == (4 if layer == "DependenciesLayer" else 1)
+    assert all(line.startswith(f'"{sys.executable}" -m ') for line in called)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("programs", [{}, {"python3.13": OLD, "python3": OLD, "uv": OLD}])
+def test_without_a_python_a_build_says_which_one_it_needs(
+    tmp_path: Path, layer: str, programs: dict[str, str]
+) -> None:
+    made = makes(tmp_path, layer, programs)
+
+    assert made.returncode != 0
+    assert "No Python 3.13 with pip was found" in made.stderr
+    assert "pyenv install 3.13" in made.stderr
+
+
+def test_a_layer_is_built_where_pyenv_sees_no_version(tmp_path: Path) -> None:
+    made = makes(tmp_path, "NightshiftLayer", {"python3.13": PYENVS})
+
+    assert made.returncode == 0, made.stderr
+    package = tmp_path / "built here" / "python" / "nightshift"
+    assert Path(cache_from_source(str(package / "submit.py"))).exists()
+
+
+def test_every_layer_looks_for_its_python_in_the_same_way() -> None:
+    makefiles = [path.read_text() for path in (REPOSITORY / "layers").glob("*/Makefile")]
+
+    looked = [text[text.index("PYTHON :=") : text.index("endif")] for text in makefiles]
+    assert len(looked) == len(LAYERS)
+    assert len(set(looked)) == 1

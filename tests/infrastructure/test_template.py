@@ -153,11 +153,15 @@ def test_every_role_trusts_one_service(resources: Any) -> None:
     }
 
 
-def test_nothing_has_a_physical_name_so_two_stacks_share_an_account(resources: Any) -> None:
+def test_a_physical_name_holds_the_stacks_so_two_stacks_share_an_account(resources: Any) -> None:
+    named = {}
     for name, resource in resources.items():
         kind = resource["Type"]
         assert kind in NAME_OF or kind in NEVER_NAMED, f"{name}: how is a {kind} named?"
-        assert NAME_OF.get(kind) not in resource.get("Properties", {}), name
+        if given := resource.get("Properties", {}).get(NAME_OF.get(kind)):
+            named[name] = given
+
+    assert named == {"WorkflowLogs": {"Fn::Sub": "/aws/vendedlogs/states/${AWS::StackName}"}}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -515,6 +519,14 @@ def status_change(status: str, workflow: str = WORKFLOW_ARN) -> dict[str, Any]:
             "output": None,
         },
     }
+
+
+def test_an_alert_of_a_night_that_timed_out_says_after_how_long(
+    resources: Any, workflow: Any
+) -> None:
+    told = resources["TimedOutNights"]["Properties"]["AlarmDescription"]
+
+    assert f"after {workflow['TimeoutSeconds'] // 3_600} hours" in told
 
 
 @pytest.fixture

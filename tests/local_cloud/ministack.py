@@ -141,16 +141,24 @@ def share_unpacked_layers(directory: Path) -> None:
 
 
 def keep_alarms_of_metric_math() -> None:
-    """CloudFormation makes alarms on expressions too; MiniStack refuses them. They are kept here,
-    never evaluated: only SetAlarmState moves them."""
+    """CloudFormation makes alarms on expressions too; MiniStack refuses them.
+
+    One on ``FILL(metric, 0)`` is kept as an alarm on the metric: MiniStack looks at no gaps. One on
+    several metrics is kept without any, and never evaluated: only SetAlarmState moves it.
+    """
     record_of: Callable[[str, Any], dict[str, Any]] = provisioners._cw_metric_alarm_record
     assert "Metrics" in record_of.__code__.co_consts, "MiniStack knows metric math by now"
 
     def record_with_expressions(name: str, properties: dict[str, Any]) -> dict[str, Any]:
         if "Metrics" not in properties:
             return record_of(name, properties)
-        single = {"Namespace": "-", "MetricName": "-"}
         plain = {key: value for key, value in properties.items() if key != "Metrics"}
+        stats = [query["MetricStat"] for query in properties["Metrics"] if "MetricStat" in query]
+        if len(stats) == 1:
+            [stat] = stats
+            of_metric = stat["Metric"] | {"Statistic": stat["Stat"], "Period": stat["Period"]}
+            return record_of(name, plain | of_metric)
+        single = {"Namespace": "-", "MetricName": "-"}
         return record_of(name, plain | single) | {"Namespace": "", "MetricName": ""}
 
     provisioners._cw_metric_alarm_record = record_with_expressions

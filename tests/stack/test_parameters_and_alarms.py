@@ -96,7 +96,7 @@ def test_an_alarm_tells_someone_what_to_do(own: Stack) -> None:
         )
     told = own.told()
 
-    assert len(found) == 8
+    assert len(found) == 10
     assert {message.topic for message in told} == {"AlertTopicArn"}
     for alarm in found:
         [text] = [m.text for m in told if f'"{alarm["AlarmName"]}"' in m.subject]
@@ -104,20 +104,21 @@ def test_an_alarm_tells_someone_what_to_do(own: Stack) -> None:
 
 
 def test_a_night_that_finishes_is_counted_where_the_alarm_of_silence_looks(own: Stack) -> None:
-    [alarm] = own.cloud.client("cloudwatch").describe_alarms_for_metric(
-        Namespace="Nightshift", MetricName="NightsFinished"
+    [alarm] = own.cloud.client("cloudwatch").describe_alarms(
+        AlarmNames=[own.physical("NoFinishedNight")]
     )["MetricAlarms"]
+    [counts] = [each["MetricStat"] for each in alarm["Metrics"] if "MetricStat" in each]
 
     own.run()
 
     counted = [each for each in counted_by(own, "SubmitLogs") if "NightsFinished" in each]
-    watched = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
-    assert (alarm["EvaluationPeriods"], alarm["Period"]) == (26, 3600)
+    watched = {each["Name"]: each["Value"] for each in counts["Metric"]["Dimensions"]}
+    assert (alarm["EvaluationPeriods"], counts["Period"]) == (26, 3600)
     assert counted
     for document in counted:
         [sent] = document["_aws"]["CloudWatchMetrics"]
         [names] = sent["Dimensions"]
-        assert sent["Namespace"] == alarm["Namespace"]
+        assert sent["Namespace"] == counts["Metric"]["Namespace"]
         assert {name: document[name] for name in names} == watched
         assert document["NightsFinished"] == [1]
 
