@@ -35,9 +35,14 @@ def violations(world: World, tickets: Iterable[dict[str, Any]], thrown_away: str
     return [problem for problems in checks for problem in problems]
 
 
+def _unread(world: World) -> set[str]:
+    """Batches that were closed without having been read to their end."""
+    return {item["batch_id"] for item in items(world, "runs") if "unread" in item}
+
+
 def _read(world: World) -> list[dict[str, Any]]:
     """Every request of ours with a result, in a batch that was not closed unread."""
-    unread = {item["batch_id"] for item in items(world, "runs") if "unread" in item}
+    unread = _unread(world)
     return [row for row in _ours(world) if row["result"] and row["batch_id"] not in unread]
 
 
@@ -57,7 +62,7 @@ def paid(world: World) -> Counter[str]:
 
 def _payments(world: World, thrown_away: str) -> Iterator[str]:
     rows = _ours(world)
-    again = {row["text"] for row in rows if row["batch_id"] == world.asked_again}
+    again = {row["text"] for row in rows if row["batch_id"] in {world.asked_again, *_unread(world)}}
     for text, times in paid(world).items():
         allowed = 1 + (thrown_away in text) + (text in again)
         if times > allowed:
@@ -158,7 +163,7 @@ def _provider(world: World) -> Iterator[str]:
         touched = (batch.deleted and not deletes) or batch.canceled_at is not None
         if batch.id in world.strangers and touched:
             yield "a stranger's batch was touched"
-        lost = batch.id == world.asked_again
+        lost = batch.id in {world.asked_again, *_unread(world)}
         if batch.id not in world.strangers and not batch.deleted and not lost:
             yield f"{batch.id} was left at the provider"
 
