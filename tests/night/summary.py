@@ -54,6 +54,13 @@ class Night:
         total = self.tickets.categories.total() + sum(map(len, self.tickets.failed.values()))
         if total + self.tickets.undecided != self.findings.tickets:
             found.append(f"{self.findings.tickets:,} tickets went in, {total:,} came out.")
+        given_up = sum(map(len, self.tickets.failed.values())) - output["empty"]
+        if given_up > self.tickets.categories.total():
+            found.append(
+                f"{given_up:,} tickets were given up, more than have a category: see the reasons "
+                "below. If Claude's answers are no categories, look at the prompt, max_tokens and "
+                "the model's settings in task.toml, and try again."
+            )
         return found
 
 

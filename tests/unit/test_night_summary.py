@@ -141,3 +141,29 @@ def test_a_ticket_that_the_table_lost_is_noticed(night: Night) -> None:
     lost = replace(night, findings=Findings(48_001))
 
     assert lost.complaints() == ["48,001 tickets went in, 48,000 came out."]
+
+
+def test_a_night_that_gave_most_tickets_up_is_no_good_one_and_says_what_to_do(night: Night) -> None:
+    prose = {"unreadable_answer: no answer was one of the categories in 3 attempts.": ["R"] * 600}
+    tickets = Tickets(Counter(other=500), prose)
+    bad = replace(night, tickets=tickets, findings=Findings(1_100, [], []))
+
+    assert any("600 tickets were given up" in said for said in bad.complaints())
+    text = " ".join(shown(bad).split())
+    assert "A good night" not in text
+    assert "look at the prompt" in text
+
+
+def test_empty_tickets_are_nobodys_fault(night: Night) -> None:
+    empty = {
+        "empty_ticket: the ticket has no text in subject or body.": [f"E{n}" for n in range(9)]
+    }
+    output = OUTPUT | {"empty": 9, "failed": 9, "submitted": 1, "classified": 1, "requeued": 0}
+    few = replace(
+        night,
+        output=output,
+        tickets=Tickets(Counter(other=1), empty),
+        findings=Findings(10, [], []),
+    )
+
+    assert few.complaints() == []
