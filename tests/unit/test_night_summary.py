@@ -146,7 +146,8 @@ def test_a_ticket_that_the_table_lost_is_noticed(night: Night) -> None:
 def test_a_night_that_gave_most_tickets_up_is_no_good_one_and_says_what_to_do(night: Night) -> None:
     prose = {"unreadable_answer: no answer was one of the categories in 3 attempts.": ["R"] * 600}
     tickets = Tickets(Counter(other=500), prose)
-    bad = replace(night, tickets=tickets, findings=Findings(1_100, [], []))
+    output = OUTPUT | {"empty": 0}
+    bad = replace(night, output=output, tickets=tickets, findings=Findings(1_100, [], []))
 
     assert any("600 tickets were given up" in said for said in bad.complaints())
     text = " ".join(shown(bad).split())
