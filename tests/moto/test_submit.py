@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nightshift import custom_id, ledger
+from nightshift import submit as submit_module
 from nightshift.claude import Claude
 from nightshift.errors import ApiKeyMissing, InvalidInput, PriceUnknown
 from nightshift.events import SubmitCall
@@ -548,6 +549,25 @@ def test_a_run_whose_execution_ended_before_its_report_is_reported_by_the_next(
     assert (told["report"]["status"], told["tell"]) == ("complete", True)
     assert told["report"]["classified"] == 1
     assert (again["report"]["status"], again["tell"]) == ("nothing_to_do", False)
+
+
+def test_an_execution_creates_a_bounded_number_of_batches_and_the_next_start_goes_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit_module, "_MOST_BATCHES", 2)
+    scene.configure(MAX_REQUESTS_PER_BATCH=1)
+    scene.put("A", "B", "C")
+    first = scene.start("first")
+
+    waiting = scene.send_all(first)
+    scene.answer(first)
+    report = scene.send_all(first)["report"]
+    scene.stop(first)
+    scene.send_all(scene.start("second"))
+
+    assert (waiting["next"], waiting["more"]) == ("wait", False)
+    assert (report["status"], report["reason"], report["submitted"]) == ("partial", "batches", 2)
+    assert scene.sent() == ["A", "B", "C"]
 
 
 def test_a_call_says_what_it_has_sent(scene: Scene) -> None:
