@@ -169,14 +169,30 @@ def test_no_intent_once_a_stop_was_asked_for(ledger: Ledger) -> None:
     assert ledger.night("run").batches == ()
 
 
-def test_of_two_calls_that_read_the_same_records_one_writes_its_intent(ledger: Ledger) -> None:
+@pytest.mark.parametrize("before", [0, 1])
+def test_of_two_calls_that_read_the_same_records_one_writes_its_intent(
+    ledger: Ledger, before: int
+) -> None:
+    for number in range(1, before + 1):
+        write_intent(ledger, intent(number))
     seen = lock_of(ledger).read().last_intent
-    ledger.intend(intent(1), seen)
+    ledger.intend(intent(before + 1), seen)
 
     with pytest.raises(Stale):
-        ledger.intend(intent(2), seen)
+        ledger.intend(intent(before + 2), seen)
 
-    assert [batch.record for batch in ledger.night("run").batches] == ["batch#0001"]
+    assert len(ledger.night("run").batches) == before + 1
+
+
+def test_a_run_is_not_finished_once_an_intent_was_written_since_its_records_were_read(
+    ledger: Ledger,
+) -> None:
+    write_intent(ledger, intent(1))
+    seen = lock_of(ledger).read().last_intent
+    write_intent(ledger, intent(2))
+
+    assert not lock_of(ledger).finish(ME, ["run"], seen)
+    assert lock_of(ledger).read().unfinished == {"run"}
 
 
 def test_an_intent_makes_its_run_unfinished_again(ledger: Ledger) -> None:

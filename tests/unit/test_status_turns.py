@@ -113,3 +113,11 @@ def test_three_rounds_of_50_batches_that_expire_stay_under_the_limit_of_events()
 def test_a_day_of_waiting_that_asks_submit_in_every_turn_stays_under_the_limit() -> None:
     # More to send, but no budget until something ends: each turn passes through submit.
     assert 4 * turns(24 * HOUR) * (TURN + SUBMIT) < MOST_EVENTS / 2
+
+
+def test_a_batch_that_was_set_aside_is_looked_at_and_not_waited_for() -> None:
+    old = NOW - timedelta(seconds=20 * HOUR)
+    aside = replace(OPEN, created_at=old, aside_by="an earlier execution")
+
+    assert status.turn_seconds([aside], 60) == 60
+    assert status.turn_seconds([aside, replace(OPEN, created_at=old)], 60) == 900
