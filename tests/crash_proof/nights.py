@@ -78,6 +78,12 @@ def _deaths_but_in_readings(noted: Noted, mode: str) -> bool:
     return noted.operation != "results" and _deaths(noted, mode)
 
 
+def _deaths_but_in_creates(noted: Noted, mode: str) -> bool:
+    """A create whose answer is lost is looked for in the list, which never shows what Claude does
+    not know: that an accepted batch is listed in time is what the protocol assumes."""
+    return noted.operation != "create" and _deaths(noted, mode)
+
+
 def _deaths_in_collect(noted: Noted, mode: str) -> bool:
     return noted.function == "collect" and _deaths(noted, mode)
 
@@ -250,24 +256,24 @@ SCENARIOS = (
     Scenario("a tight month", _payments, budgets=("25", "0.0045"), starts=(Start(0),)),
     IMPATIENT,
     # A batch that cannot be read, and what becomes of it in the nights after.
-    Scenario("a batch is lost", _deaths, trouble=LOST, rest=REST),
-    Scenario("a batch is lost, the next date finishes it", _deaths, trouble=LOST, rest=REST,
-             next_run=True),
-    Scenario("a batch is unknown for a night", _deaths, trouble=UNKNOWN, rest=REST),
+    Scenario("a batch is lost", _deaths_but_in_creates, trouble=LOST, rest=REST),
+    Scenario("a batch is lost, the next date finishes it", _deaths_but_in_creates,
+             trouble=LOST, rest=REST, next_run=True),
+    Scenario("a batch is unknown for a night", _deaths_but_in_creates, trouble=UNKNOWN, rest=REST),
     Scenario("results cannot be read for a night", _deaths_but_in_readings,
              trouble=UNREADABLE, rest=REST),
     Scenario("results cannot be read for over a day", _deaths_but_in_readings, rest=REST,
              trouble=Trouble(("results",), 503, OVER_A_DAY)),
-    Scenario("canceled while one is unknown", _deaths, trouble=LOST, rest=REST,
-             starts=(Start(6, {"action": "cancel"}),)),
-    Scenario("canceled while one is unknown for a night", _deaths, trouble=UNKNOWN, rest=REST,
-             starts=(Start(6, {"action": "cancel"}),)),
+    Scenario("canceled while one is unknown", _deaths_but_in_creates,
+             trouble=LOST, rest=REST, starts=(Start(6, {"action": "cancel"}),)),
+    Scenario("canceled while one is unknown for a night", _deaths_but_in_creates,
+             trouble=UNKNOWN, rest=REST, starts=(Start(6, {"action": "cancel"}),)),
     Scenario("canceled after one was set aside", _deaths_but_in_readings,
              trouble=UNREADABLE, rest=REST,
              starts=(Start(160, {"action": "cancel"}),)),
     *(
-        Scenario(f"a red night, stopped before{state.replace("_", " ")}", _deaths,
-                 trouble=UNKNOWN, rest=REST, interrupt=state, next_run=True)
+        Scenario(f"a red night, stopped before{state.replace("_", " ")}",
+                 _deaths_but_in_creates, trouble=UNKNOWN, rest=REST, interrupt=state, next_run=True)
         for state in ("_record", "_tell", "_mark_as_told")
     ),
 )  # fmt: skip

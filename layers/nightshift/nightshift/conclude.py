@@ -128,8 +128,10 @@ class Conclusion:
         return [notice for notice in found if notice]
 
     def _keep_older(self, other: Night, pending: int) -> None:
-        """The report of a run that an earlier execution was asked for, if anything became of it."""
-        if not report.worked(other, self.call.execution) and not self._is_untold(other):
+        """The report of a run that an earlier execution was asked for, unless one is kept already
+        and nothing has become of the run since."""
+        news = report.worked(other, self.call.execution) or self._is_untold(other)
+        if not news and self.stack.ledger.report(other.run_id) is not None:
             return
         left = "interrupted" if report.tickets_left(other) else ""
         self._keep(other, self._ending(other, left), pending)
