@@ -116,12 +116,10 @@ def _books(world: World) -> Iterator[str]:
         for row in read
         if row["result"]["type"] == "succeeded"
     ) - Counter({"bananas": 1})
-    late = 0 if world.asked_again == "" else total["superseded"]
-    if (total["classified"] + late, total["superseded"], total["empty"]) != (
-        answers.total(),
-        late,
-        1,
-    ):
+    late = total["superseded"] if world.asked_again else 0
+    if (total["classified"], total["superseded"], total["empty"]) != (len(paid(world)), late, 1):
+        yield f"{len(paid(world))} texts were answered, but the books say {dict(total)}"
+    if not late and total["classified"] != answers.total():
         yield f"{answers.total()} paid answers, but the books say {dict(total)}"
     told = sum((batch.tally.categories for batch in batches), Counter[str]())
     if told != answers and not late:
