@@ -399,6 +399,80 @@ def test_what_was_never_read_counts_at_its_bound_for_ever(
     assert batch.counted >= batch.cost + one * 3 * Decimal("0.9")
 
 
+def test_a_batch_that_is_known_again_is_not_sent_by_a_round_that_was_under_way(
+    ours: Workshop,
+) -> None:
+    """A wrong key, a start whose create is refused, and then the right key."""
+    stack = Stack.on(ours, Life(seconds=80_000), Trouble(EVERYTHING, 404, 12 * HOUR))
+    stack.put("10", "20", "30", "40")
+    stack.night()
+    stack.put("05")
+    _refuse_creates(stack, 1)
+    second, before = stack.start(), len(stack.world.journal)
+    stack.run(second, until=lambda: stack.calls("create", before) >= 1)
+    stack.world.abort(second.arn)
+    stack.world.now = max(stack.world.now, DAWN + 13 * HOUR)
+    _refuse_creates(stack, 1)
+
+    third = stack.night()
+
+    assert stack.world.alarms == []
+    assert third["status"] == "complete"
+    assert stack.times_sent() == Counter(["05", "10", "20", "30", "40"])
+
+
+def test_results_that_claude_does_not_have_although_the_batch_has_ended_hold_no_night_up(
+    ours: Workshop,
+) -> None:
+    stack = Stack.on(ours, Life(seconds=1000), Trouble(("results",), 404))
+    stack.put("10", "20")
+    first = stack.night()
+
+    nights = []
+    for day in (1, 2, 3):
+        stack.world.now = max(stack.world.now, DAWN + day * DAY)
+        began = stack.world.now
+        stack.put(f"9{day}")
+        nights.append(stack.night())
+        assert stack.world.now - began < 4 * HOUR
+
+    assert first["error"].startswith("BatchNotFound")
+    assert ["error" in night for night in nights] == [False] * 3
+    assert stack.pending() == []
+
+
+def test_a_lost_batch_about_which_claude_cannot_be_asked_holds_no_night_up(ours: Workshop) -> None:
+    stack = Stack.on(ours, Life(seconds=4000), Trouble(EVERYTHING, 404))
+    stack.put("10", "20")
+    stack.night()
+    stack.world.trouble = Trouble(("retrieve", "list"), 503)
+    stack.world.now = DAWN + 2 * DAY
+    stack.put("99")
+
+    night = stack.night()
+
+    assert night["classified"] == 3
+    assert stack.pending() == []
+
+
+def test_creates_that_nobody_answers_end_the_night_before_its_history_is_full(
+    ours: Workshop,
+) -> None:
+    stack = Stack.on(ours, Life(seconds=1000))
+    stack.world._creates = iter(("500",) * 100)
+    stack.put("10", "20")
+
+    night = stack.night()
+
+    assert night["error"].startswith("ClaudeUnavailable: 10 creates in a row")
+    assert stack.calls("create") == 10
+    assert stack.pending() == ["10", "20"]
+
+
+def _refuse_creates(stack: Stack, times: int) -> None:
+    stack.world._creates = iter(("529",) * times)
+
+
 def _steps_of(stack: Stack, execution: Execution, *ends: str) -> list[dict[str, Any]]:
     """The answers of submit, until one says what comes next as asked; else all of the execution."""
     if not ends:

@@ -59,8 +59,8 @@ class Conclusion:
         }
         if step["tell"]:
             step["text"] = self._text(kept)
-        self._finish(problem)
         count_night(pending, given_up)
+        self._finish(problem)
         return step
 
     def _problem(self, night: Night, reason: str) -> dict[str, str] | None:
@@ -144,7 +144,9 @@ class Conclusion:
         try:
             kept = report.flat(night, ending, pending, self.call.started_at)
         except LedgerMismatch:
-            self.stack.lock.finish(self.call.execution, [night.run_id], self.lock.last_intent)
+            if self._is_done(night):
+                me, last_intent = self.call.execution, self.lock.last_intent
+                self.stack.lock.finish(me, [night.run_id], last_intent)
             raise
         if ending.status != "nothing_to_do":
             kept |= report.details(night) | self._month(night) | {"notices": list(notices)}

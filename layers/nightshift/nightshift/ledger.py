@@ -172,7 +172,7 @@ class Ledger:
             batch,
             "open",
             {"state": "creating", "foreign": {*batch.foreign, str(batch.batch_id)}, "looks": 0},
-            remove=("batch_id", "created_at"),
+            remove=("batch_id", "created_at", "aside_by"),
         )
 
     def look(self, batch: Batch) -> None:

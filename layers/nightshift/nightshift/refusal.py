@@ -1,14 +1,19 @@
 """What a no of the provider means for the next try: wait in the workflow, or stop."""
 
+from itertools import takewhile
+
 from nightshift.claude import KeyRefused, NotCreated
 from nightshift.deployment import Deployment
 from nightshift.errors import ClaudeRejected
 from nightshift.observability import logger
-from nightshift.records import REFUSED, Night
+from nightshift.records import REFUSED, UNSEEN, Night
 
 _LONGEST_BACKOFF = 900
 # With the waits between them about a day.
 _MOST_IN_A_ROW = 100
+# Each is looked for for a quarter of an hour. A POST that nobody answers may be paid, should the
+# list be wrong: so there are few of them.
+_MOST_UNSEEN = 10
 
 
 def in_a_row(night: Night, execution: str) -> int:
@@ -22,7 +27,16 @@ def in_a_row(night: Night, execution: str) -> int:
 
 
 def too_often(night: Night, execution: str) -> str:
-    """What to say of a provider that has taken no batch for about a day; else empty."""
+    """What to say of a provider that has taken no batch for about a day, or of which nobody knows
+    what became of many creates, a quarter of an hour each; else empty."""
+    unseen = takewhile(
+        lambda b: b.state == "void" and b.execution == execution, night.batches[::-1]
+    )
+    if sum(batch.refusal == UNSEEN for batch in unseen) >= _MOST_UNSEEN:
+        return (
+            f"{_MOST_UNSEEN} creates in a row were not answered, and no batch of them showed in "
+            "Claude's list. What was open is collected; start again when Claude answers."
+        )
     refusals = in_a_row(night, execution)
     if refusals < _MOST_IN_A_ROW:
         return ""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from nightshift.claude import ProviderBatch
 from nightshift.deployment import Deployment
-from nightshift.errors import BatchNotFound
+from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from nightshift.events import StatusCall
 from nightshift.held import free_from
 from nightshift.ledger import Ledger, Stale
@@ -98,11 +98,28 @@ def _sight(batch: Batch, found: ProviderBatch | None, call: StatusCall, stack: D
         found = found or stack.claude.retrieve(str(batch.batch_id))
         if found.ended:
             return "ended"
+        if free_from(batch) <= stack.now():
+            stack.ledger.set_aside(batch, call.execution, _never_ends(batch), unknown=False)
+            return "aside"
         if batch.set_aside:
             stack.ledger.take_back(batch)
     except BatchNotFound:
         with suppress(Stale):
             return miss(stack.ledger, batch, call.execution)
+    except ClaudeUnavailable:
+        if not batch.set_aside:
+            raise
+        with suppress(Stale):
+            stack.ledger.set_aside(batch, call.execution, "", batch.unknown)
+        return "aside"
     except Stale:
         pass  # another call has moved it on
     return "open"
+
+
+def _never_ends(batch: Batch) -> str:
+    return (
+        f"ClaudeUnavailable: {batch.batch_id} ({batch.record} of run {batch.run_id}) has not ended "
+        "25 hours after its create, although Claude processes a batch within 24. Its tickets are "
+        "asked again; every start looks for it once. Ask Claude's support with this id."
+    )

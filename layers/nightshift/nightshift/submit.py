@@ -137,7 +137,7 @@ class _Turn:
         if night.working(self._me):
             return self._wait(night)
         why_not = self._why_no_round(night)
-        if why_not == "" and (seconds := self._until_some_are_free()):
+        if why_not == "" and (seconds := self._until_some_are_free(night)):
             return _wait(night.run_id, seconds, more=True)
         if why_not is not None:
             return self._conclude(night, why_not)
@@ -175,14 +175,28 @@ class _Turn:
         freed = held.freed_since(last.begun_at, self.nights, self.stack.now())
         return any(self._has_pending(batch) for batch in freed)
 
-    def _until_some_are_free(self) -> float:
+    def _until_some_are_free(self, night: Night) -> float:
         """Seconds until the next turn, where keys that are kept back will be free before long, and
-        tickets wait there; else 0."""
+        tickets wait there that this execution may still ask; else 0."""
+        begun = sum(round_.execution == self._me for round_ in night.rounds)
+        if self.call.input.limit is not None or begun >= self.stack.settings.max_attempts:
+            return 0
         now = self.stack.now()
         blocks = [b for b in held.kept_back(self.nights, now) if self._has_pending(b)]
         waits = [(held.free_from(batch) - now).total_seconds() for batch in blocks]
         soonest = min(waits, default=_LONGEST_FOR_KEYS + 1)
         return ceil(min(soonest, _LONGEST_TURN)) if soonest <= _LONGEST_FOR_KEYS else 0
+
+    def _not_to_send_again(self, night: Night, round_: Round) -> list[Batch]:
+        """Batches that may answer the keys in their ranges: those that keep them back, and open
+        ones. Those of this round lie before the keys that come next."""
+        open_ones = [
+            batch
+            for each in self.nights
+            for batch in each.in_state("open")
+            if not batch.set_aside and (batch.run_id, batch.round) != (night.run_id, round_.number)
+        ]
+        return [*held.kept_back(self.nights, self.stack.now()), *open_ones]
 
     def _has_pending(self, batch: Batch) -> bool:
         return self.stack.tickets.any_pending(batch.first, batch.last)
@@ -203,7 +217,7 @@ class _Turn:
         form = form_for(self.stack.task, self.stack.settings.model, counted)
         last_intent = self.lock.last_intent
         sender = Sender(self.stack, night, round_, self._me, form, left.month, last_intent)
-        chunk = sender.build(room, held.kept_back(self.nights, self.stack.now()))
+        chunk = sender.build(room, self._not_to_send_again(night, round_))
         with closing(chunk.body):
             if chunk.requests and not _is_crumb(chunk, night):
                 first = self._before_paying(night, left)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from nightshift.deployment import Deployment
-from nightshift.errors import BatchNotFound
+from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from nightshift.held import free_from
 from nightshift.ledger import Ledger
 from nightshift.records import LOST, Batch, Night, Tally
@@ -20,14 +20,24 @@ def close_unread(batch: Batch, ledger: Ledger, execution: str, why: str) -> None
 
 def settle_lost(night: Night, stack: Deployment, execution: str) -> bool:
     """Look once more for what the provider did not know, when nothing of it can be live any more;
-    True if any was settled: closed as lost, or waited for again since it is known after all."""
+    True if what is recorded of any has changed: it is closed as lost, or known after all."""
     now = stack.now()
     lost = [b for b in night.in_state("open") if b.set_aside and b.unknown and free_from(b) <= now]
-    for batch in lost:
-        try:
-            stack.claude.retrieve(str(batch.batch_id))
-        except BatchNotFound:
-            close_unread(batch, stack.ledger, execution, LOST)
+    settled = [_settle(batch, stack, execution) for batch in lost]
+    return any(settled)
+
+
+def _settle(batch: Batch, stack: Deployment, execution: str) -> bool:
+    try:
+        found = stack.claude.retrieve(str(batch.batch_id))
+    except BatchNotFound:
+        close_unread(batch, stack.ledger, execution, LOST)
+    except ClaudeUnavailable:
+        return False  # its keys are free: nothing waits for this answer
+    else:
+        if found.ended:
+            # It stays aside: each later start tries once to read it.
+            stack.ledger.set_aside(batch, str(batch.aside_by), "", unknown=False)
         else:
             stack.ledger.take_back(batch)
-    return bool(lost)
+    return True
