@@ -14,7 +14,7 @@ from nightshift import report
 from nightshift.errors import LedgerMismatch
 from nightshift.money import Usage
 from nightshift.prices import published
-from nightshift.records import Batch, Canary, Empty, Night, Tally
+from nightshift.records import Batch, Canary, Empty, Night, Round, Tally
 from nightshift.report import Ending
 
 ME, OTHER = "execution:me", "execution:other"
@@ -286,3 +286,33 @@ def test_what_is_kept_beyond_the_contract_is_not_returned() -> None:
     kept = flat(NIGHT) | report.details(NIGHT) | {"month_cost_usd": 1.0, "notices": ["?"]}
 
     assert report.output(kept) == flat(NIGHT)
+
+
+def intent(number: int, first: str, last: str, **fields: Any) -> Batch:
+    """One of three tickets."""
+    keys = {"first": first, "last": last, "requests": 3}
+    return batch(Tally(classified=3), number, **(keys | fields))
+
+
+def round_of(*batches: Batch, walked: bool = True) -> Night:
+    return Night("x", batches, rounds=(Round(1, ME, walked),))
+
+
+UNSEEN: dict[str, Any] = {"state": "void", "refusal": "unseen", "tally": Tally()}
+
+
+@pytest.mark.parametrize(
+    ("night", "left"),
+    [
+        # The round went on behind it, and then it proved to be somebody else's.
+        (round_of(intent(1, "a", "c", **UNSEEN), intent(2, "d", "f"), walked=False), 3),
+        (round_of(intent(1, "a", "c"), intent(2, "d", "f", **UNSEEN)), 3),
+        # Its keys were sent again, at once or in parts; or they are the next to be sent.
+        (round_of(intent(1, "a", "c", **UNSEEN), intent(2, "a", "c")), 0),
+        (round_of(intent(1, "a", "c", **UNSEEN), intent(2, "a", "b"), intent(3, "c", "c")), 0),
+        (round_of(intent(1, "a", "c"), intent(2, "d", "f", **UNSEEN), walked=False), 0),
+        (round_of(), 0),
+    ],
+)
+def test_tickets_that_a_round_passed_over_are_left(night: Night, left: int) -> None:
+    assert report.tickets_left(night) == left

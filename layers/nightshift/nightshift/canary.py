@@ -103,7 +103,7 @@ class Trial:
     def _intent(self) -> Canary:
         return Canary(
             run_id=self.night.run_id,
-            record=f"canary#{len(self.night.canaries) + 1:04}",
+            record=self.night.next_canary,
             state="asked",
             execution=self.execution,
             model=self.stack.settings.model,

@@ -15,7 +15,7 @@ from nightshift.claude import ProviderBatch
 from nightshift.custom_id import CustomId
 from nightshift.decision import INVALID_REQUEST, Rules
 from nightshift.deployment import Deployment
-from nightshift.errors import BatchNotFound, ClaudeUnavailable, NightshiftError
+from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from nightshift.events import CollectCall
 from nightshift.ledger import Stale
 from nightshift.money import Price
@@ -64,12 +64,12 @@ def _advance(call: CollectCall, stack: Deployment, time_left: Callable[[], float
         came_to = _read(batch, call, stack, time_left)
         if came_to == "done":
             _delete(stack.ledger.batch(call.run_id, call.record), stack)
-    except NightshiftError as error:
-        if batch.aside_by is None:
+    except Exception as error:
+        # Whatever it is: the execution that met it first has said so, and was told.
+        if batch.aside_by is None or isinstance(error, Stale):
             raise
         logger.warning("it still cannot be read", record=batch.record, why=type(error).__name__)
-        problem = f"{type(error).__name__}: {error}"
-        stack.ledger.set_aside(batch, call.execution, problem, unknown=False)
+        stack.ledger.set_aside(batch, call.execution, type(error).__name__, unknown=False)
         return "aside"
     return came_to
 

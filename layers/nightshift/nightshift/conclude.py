@@ -167,8 +167,9 @@ def _settled(batch: Batch) -> str:
     name = f"{batch.batch_id} ({batch.record} of run {batch.run_id})"
     if batch.unread == LOST:
         return (
-            f"Claude did not know {name} for 25 hours: it is closed as lost. Its tickets are asked "
-            f"again; if it was answered after all, that cost at most ${batch.counted:,.4f}."
+            f"Claude did not know {name} for 25 hours: it is closed as lost. Those of its tickets "
+            "that are pending are asked again; if it was answered after all, that cost at most "
+            f"${batch.counted:,.4f}."
         )
     if batch.unread == GIVEN_UP:
         return (

@@ -302,6 +302,10 @@ class Night:
         return f"batch#{max((b.number for b in self.batches), default=0) + 1:04}"
 
     @property
+    def next_canary(self) -> str:
+        return f"canary#{max((number_of(c.record) for c in self.canaries), default=0) + 1:04}"
+
+    @property
     def next_round(self) -> int:
         """The table may forget a round before its batches: theirs count too."""
         rounds = [*(r.number for r in self.rounds), *(b.round for b in self.batches)]

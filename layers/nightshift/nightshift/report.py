@@ -110,12 +110,21 @@ def accepted(night: Night) -> Sequence[Batch]:
 
 def tickets_left(night: Night) -> int:
     """Tickets of the last round that still ask for a category although the run took them on."""
-    number = night.rounds[-1].number if night.rounds else 0
-    last = [batch for batch in night.batches if batch.round == number]
-    sent = max((batch.number for batch in last if batch.state != "void"), default=0)
-    # A batch that turned out not to be ours after others were sent: nobody has asked its tickets.
-    skipped = [b.requests for b in last if b.refusal == UNSEEN and b.number < sent]
-    return sum((b.tally for b in last), Tally()).left + sum(skipped)
+    if not night.rounds:
+        return 0
+    last = [batch for batch in night.batches if batch.round == night.rounds[-1].number]
+    tally = sum((batch.tally for batch in last), Tally())
+    return tally.left + sum(b.requests for b in last if _was_passed_over(b, last, night))
+
+
+def _was_passed_over(batch: Batch, of_round: Sequence[Batch], night: Night) -> bool:
+    """Whether nobody has asked the tickets of an intent that came to nothing: it was taken for
+    somebody else's batch for so long that the round went on behind it."""
+    if batch.refusal != UNSEEN:
+        return False
+    later = [b for b in of_round if b.number > batch.number and b.state != "void"]
+    went_on = later or night.rounds[-1].walked
+    return bool(went_on) and not any(b.first <= batch.last for b in later)
 
 
 def details(night: Night) -> dict[str, Any]:

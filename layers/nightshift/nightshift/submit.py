@@ -125,6 +125,9 @@ class _Turn:
         # One a call: the next must know what this one has taken.
         if any(resolve(batch, self.nights, self.stack, self._me) for batch in creating):
             return _again(night.run_id)
+        others = [b for each in self.nights for b in each.in_state("open") if not b.proved]
+        if others:  # one of them may be ours: no look counts until their results have shown it
+            return _wait(night.run_id, self._turn_seconds(others), more=True)
         return _wait(night.run_id, self.stack.settings.poll_seconds, more=True)
 
     def _carry_on(self, night: Night) -> Step:
@@ -274,8 +277,10 @@ class _Turn:
         return self._conclude(night, reason)
 
     def _wait(self, night: Night, more: bool = False) -> Step:
-        seconds = turn_seconds(night.working(self._me), self.stack.settings.poll_seconds)
-        return _wait(night.run_id, seconds, more)
+        return _wait(night.run_id, self._turn_seconds(night.working(self._me)), more)
+
+    def _turn_seconds(self, waiting: Sequence[Batch]) -> int:
+        return turn_seconds(waiting, self.stack.settings.poll_seconds)
 
     def _conclude(self, night: Night, reason: str) -> Step:
         nights = [*self.nights[:-1], night]
