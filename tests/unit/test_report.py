@@ -291,7 +291,7 @@ def test_what_is_kept_beyond_the_contract_is_not_returned() -> None:
 def intent(number: int, first: str, last: str, **fields: Any) -> Batch:
     """One of three tickets."""
     keys = {"first": first, "last": last, "requests": 3}
-    return batch(Tally(classified=3), number, **(keys | fields))
+    return replace(batch(Tally(classified=3), number), **(keys | fields))
 
 
 def round_of(*batches: Batch, walked: bool = True) -> Night:
