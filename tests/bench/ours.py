@@ -8,7 +8,7 @@ from os import environ
 from types import SimpleNamespace
 from typing import Any
 
-from nightshift import aws, canary, results
+from nightshift import aws, results
 from nightshift.chunk import Builder, Room
 from nightshift.claude import Claude
 from nightshift.collect import collect as collect_batch
@@ -20,6 +20,7 @@ from nightshift.submit import submit as submit_chunk
 from nightshift.tickets import GUARDED, PENDING, Ticket
 from tests.bench import child
 from tests.bench.child import Clock
+from tests.versions import passed, todays
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:bench:night"
 RUN_ID = "2026-11-22"
@@ -119,10 +120,8 @@ def _connected() -> Deployment:
     """The functions' own deployment, its clients made and connected."""
     stack = deployment()
     claude = Claude(stack.settings.anthropic_base_url, lambda fresh: environ["ANTHROPIC_API_KEY"])
-    # A night whose task Claude has answered once, as all but the first are.
-    name = canary.version_name(stack.task, stack.settings.model)
-    tomorrow = int(time.time()) + 86_400
-    known = {"run_id": f"task#{name}", "record": "canary", "expires_at": tomorrow}
+    # A night whose task version has passed, as all but the first are.
+    known = passed(todays(stack.settings.model))
     stack.ledger.dynamodb.put_item(TableName=stack.ledger.name, Item=aws.to_item(known))
     claude.newest()
     lock = replace(stack.lock, status_of=lambda execution: "RUNNING")

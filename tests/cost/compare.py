@@ -65,7 +65,7 @@ def offers(tickets: Tickets, task: Task, asked: str) -> list[Offer]:
 def _offer(tickets: Tickets, task: Task, model: str, asked: bool) -> Offer:
     price = task.price_table.of(model)
     fixed = fixed_tokens(task, price)
-    form = form_for(task, model, fixed)
+    form = form_for(task, model, fixed, tickets.requests)
     messages = round(tickets.tokens * price.tokenizer)
     forecast = Forecast(tickets.requests, fixed, messages, answer_tokens(task, price))
     usage, long_usage = forecast.usage(form), forecast.long_usage(form, price)

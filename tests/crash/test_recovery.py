@@ -1,13 +1,11 @@
 """Rare states, played on a virtual clock: what a night leaves behind, the next ones put right."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 
 from nightshift.aws import to_item
@@ -16,95 +14,13 @@ from nightshift.events import SubmitCall
 from nightshift.submit import submit
 from nightshift.tickets import TicketTable
 from tests.claude_standin.batches import Life
-from tests.crash_proof.checks import items
+from tests.crash.stack import Stack
 from tests.crash_proof.driver import Execution
 from tests.crash_proof.edges import Process
-from tests.crash_proof.world import DAWN, SMALL, Trouble, Workshop, World, workshop
+from tests.crash_proof.world import DAWN, SMALL, Trouble, Workshop, workshop
 
 HOUR, DAY = 3600.0, 86_400.0
 EVERYTHING = ("retrieve", "results", "cancel", "delete", "list")
-MOST_STEPS = 1500
-
-
-@dataclass
-class Stack:
-    """A deployed stack whose nights are started one by one."""
-
-    world: World
-    started: int = field(default=0)
-
-    @classmethod
-    def on(
-        cls, workshop: Workshop, life: Life, trouble: Trouble | None = None, **set_to: Any
-    ) -> Any:
-        world = World(workshop, {}, life, [], trouble=trouble)
-        workshop.world = world
-        world.settings = world.settings.model_copy(update=set_to)
-        return cls(world)
-
-    def put(self, *ids: str, **attributes: dict[str, Any]) -> None:
-        """Pending tickets."""
-        for ticket_id in ids:
-            texts = {"subject": {"S": ticket_id}, "body": {"S": "a refund, please"}}
-            item = {"ticket_id": {"S": ticket_id}, "classification_status": {"S": "pending"}}
-            self.write("tickets", item | texts | attributes)
-
-    def write(self, table: str, item: dict[str, Any]) -> None:
-        body = msgspec.json.encode({"TableName": table, "Item": item})
-        status, _, answer = self.world.workshop.engine("PutItem", body)
-        assert status == 200, answer
-
-    def forget(self, run_id: str, record: str) -> None:
-        """As DynamoDB's TTL does."""
-        key = to_item({"run_id": run_id, "record": record})
-        body = msgspec.json.encode({"TableName": "runs", "Key": key})
-        self.world.workshop.engine("DeleteItem", body)
-
-    def forget_expired(self) -> None:
-        for record in self.records():
-            if record.get("expires_at", self.world.now) < self.world.now:
-                self.forget(record["run_id"], record["record"])
-
-    def start(self, **given: Any) -> Execution:
-        self.started += 1
-        arn = f"arn:aws:states:::execution:night:{self.started:02}"
-        return Execution(self.world, arn, given, self.world.now)
-
-    def run(self, execution: Execution, until: Callable[[], Any] = lambda: False) -> int:
-        """Let an execution run to its end, or until something is so; returns its steps."""
-        for step in range(MOST_STEPS):
-            if not execution.running or until():
-                return step
-            self.world.wait_until(execution.ready_at)
-            execution.step()
-            execution.ready_at = max(execution.ready_at, self.world.now)
-        raise AssertionError(f"no end after {MOST_STEPS} steps")
-
-    def night(self, **given: Any) -> dict[str, Any]:
-        """A whole night; returns its report, or its error as `error`."""
-        execution = self.start(**given)
-        self.run(execution)
-        return execution.report or {"error": execution.error}
-
-    def created(self) -> bool:
-        return bool(self.world.claude.everything())
-
-    def records(self, prefix: str = "") -> list[dict[str, Any]]:
-        return [item for item in items(self.world, "runs") if item["record"].startswith(prefix)]
-
-    def tickets(self) -> dict[str, Any]:
-        return {item["ticket_id"]: item for item in items(self.world, "tickets")}
-
-    def pending(self) -> list[str]:
-        found = self.tickets().items()
-        return sorted(i for i, ticket in found if "classification_status" in ticket)
-
-    def times_sent(self) -> Counter[str]:
-        rows = self.world.claude.journal(with_params=False)
-        return Counter(row["text"].split()[2] for row in rows if row["batch_id"])
-
-    def calls(self, operation: str, since: int = 0) -> int:
-        return sum(call.operation == operation for call in self.world.journal[since:])
 
 
 @pytest.fixture
@@ -260,7 +176,7 @@ def test_a_batch_that_is_sent_after_its_run_was_finished_is_found_by_the_next_ni
     stack.night()
     spent = {"state": "closed", "deleted": True, "cost": Decimal("0.0095")}
     old = {"run_id": "2026-11-29", "intent_at": "2026-11-29T01:00:00+00:00", "requests": 0}
-    stack.write("runs", _void(2) | to_item(spent | old))
+    stack.world.put("runs", _void(2) | to_item(spent | old))
     stack.world.now = datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()
     stack.put("10", "20")
     execution = stack.start()
@@ -317,7 +233,7 @@ def test_a_run_of_ten_thousand_batches_sends_no_ticket_twice(ours: Workshop) -> 
     stack = Stack.on(ours, Life(seconds=4000), max_requests_per_batch=2)
     stack.put(*(f"t{n}" for n in range(10, 24)))
     for number in (9_997, 9_998):
-        stack.write("runs", _void(number))
+        stack.world.put("runs", _void(number))
 
     report = stack.night()
 
@@ -331,7 +247,7 @@ def test_a_run_of_a_thousand_rounds_begins_new_ones(ours: Workshop) -> None:
     stack.put("10", "20")
     for number in (998, 999):
         item = {"run_id": "2026-11-22", "record": f"round#{number}", "execution": "old"}
-        stack.write("runs", to_item({**item, "walked": True}))
+        stack.world.put("runs", to_item({**item, "walked": True}))
 
     first, second = stack.night(), stack.night()
 

@@ -1,7 +1,7 @@
 """What must be true after every night, whatever happened in it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import isclose
@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from nightshift import report
+from nightshift import probe, report
 from nightshift.aws import from_item
 from nightshift.held import LONGEST_LIFE
 from nightshift.ledger import Ledger
@@ -17,15 +17,16 @@ from nightshift.money import NOTHING, Usage
 from nightshift.prices import published
 from nightshift.records import Night
 from nightshift.report import Ending
+from nightshift.task import task
 from tests.crash_proof.world import DAWN, SETTINGS, World
 
 
-def violations(world: World, tickets: Iterable[dict[str, Any]], thrown_away: str) -> list[str]:
-    """Every promise that the night broke. `thrown_away` is in the text of the one ticket whose
-    first answer was no category: it alone may be paid for twice."""
+def violations(world: World, tickets: Sequence[dict[str, Any]]) -> list[str]:
+    """Every promise that the night broke."""
     checks = (
         world.alarms,
-        _payments(world, thrown_away),
+        _payments(world),
+        _unusable_answers(world, len(tickets)),
         _tickets(world, tickets),
         _books(world),
         _money(world),
@@ -60,20 +61,47 @@ def paid(world: World) -> Counter[str]:
     )
 
 
-def _payments(world: World, thrown_away: str) -> Iterator[str]:
+def _payments(world: World) -> Iterator[str]:
+    """A ticket is paid for once, and once more for each answer that had to be thrown away."""
+    thrown_away = Counter(row["text"] for row in _answered(world) if not _is_usable(row))
     rows = _ours(world)
     again = {row["text"] for row in rows if row["batch_id"] in {world.asked_again, *_unread(world)}}
     for text, times in paid(world).items():
-        allowed = 1 + (thrown_away in text) + (text in again)
+        allowed = 1 + thrown_away[text] + (text in again)
         if times > allowed:
             yield f"paid {times} times instead of {allowed}: {text.split()[2]}"
 
 
+def _answered(world: World) -> list[dict[str, Any]]:
+    return [r for r in _ours(world) if r["result"] and r["result"]["type"] == "succeeded"]
+
+
+def _said(row: dict[str, Any]) -> str:
+    text: str = row["result"]["message"]["content"][0]["text"]
+    return text
+
+
+def _is_usable(row: dict[str, Any]) -> bool:
+    return _said(row) in task().categories
+
+
+def _unusable_answers(world: World, tickets: int) -> Iterator[str]:
+    """One answer is odd in every night. A prompt that is broken from the start is stopped after a
+    probe in each execution; one that breaks later after what was open."""
+    most = 1
+    if world.prompt.broken:
+        most += probe.PROBE_REQUESTS * len(world.executions) + tickets * world.prompt.passed
+        if not any(said.startswith("AnswersUnusable") for said in world.told):
+            yield "nobody was told that the prompt is broken"
+    unusable = sum(not _is_usable(row) for row in _answered(world))
+    if unusable > most:
+        yield f"{unusable} answers could not be used, more than {most}"
+
+
 def _tickets(world: World, tickets: Iterable[dict[str, Any]]) -> Iterator[str]:
     answers = {}
-    for row in _ours(world):
-        if row["result"] and row["result"]["type"] == "succeeded":
-            answers[row["text"].split()[2]] = row["result"]["message"]["content"][0]["text"]
+    for row in filter(_is_usable, _answered(world)):
+        answers[row["text"].split()[2]] = _said(row)
     now = {item["ticket_id"]: item for item in items(world, "tickets")}
     for before in tickets:
         ticket = now.pop(before["ticket_id"], {})
@@ -112,10 +140,8 @@ def _books(world: World) -> Iterator[str]:
     if total["submitted"] != len(read) + unread:
         yield f"the books know of {total['submitted']} requests, the provider of {len(read)}"
     answers = Counter(
-        row["result"]["message"]["content"][0]["text"]
-        for row in read
-        if row["result"]["type"] == "succeeded"
-    ) - Counter({"bananas": 1})
+        _said(row) for row in read if row["result"]["type"] == "succeeded" and _is_usable(row)
+    )
     late = total["superseded"] if world.asked_again else 0
     if (total["classified"], total["superseded"], total["empty"]) != (len(paid(world)), late, 1):
         yield f"{len(paid(world))} texts were answered, but the books say {dict(total)}"
@@ -129,22 +155,12 @@ def _books(world: World) -> Iterator[str]:
 def _money(world: World) -> Iterator[str]:
     """What nights cost is what the provider bills, as far as its answers ever arrived."""
     nights = _nights(world, items(world, "runs"))
-    asked = [row for row in world.claude.journal(with_params=False) if row["batch_id"] is None]
-    if not asked:
-        yield "no canary was ever answered"
-        return
-    canaries = Counter(canary.state for night in nights for canary in night.canaries)
-    answered = canaries["answered"]
-    if not answered <= len(asked) <= answered + canaries["asked"]:
-        yield f"{len(asked)} canaries were answered, but the books say {dict(canaries)}"
     price = published().of(SETTINGS.model)
-    in_batches = price.batch_cost(sum(map(_usage, _read(world)), NOTHING))
-    canary = price.realtime_cost(_usage(asked[0]))
-    billed = float(in_batches + answered * canary)
+    billed = price.batch_cost(sum(map(_usage, _read(world)), NOTHING))
     cost = sum(report.flat(night, Ending("complete"), 0, _START)["cost_usd"] for night in nights)
     if not isclose(cost, billed, rel_tol=1e-9):
         yield f"the books say {cost} USD, the provider {billed}"
-    if in_batches + len(asked) * canary > world.settings.max_monthly_cost_usd:
+    if billed > world.settings.max_monthly_cost_usd:
         yield "the provider bills more than the month's budget"
 
 
@@ -213,10 +229,9 @@ def _over_budget(world: World, records: Iterable[dict[str, Any]]) -> Iterator[st
     """What may have been paid at most, by the items alone."""
     counted = Counter[str]()
     for item in records:
-        if item["record"].startswith(("batch#", "canary#")):
-            certain = item["state"] in ("closed", "answered")
-            most = item["cost"] if certain else item["bound"]
-            free = item["state"] in ("void", "refused")
+        if item["record"].startswith("batch#"):
+            most = item["cost"] if item["state"] == "closed" else item["bound"]
+            free = item["state"] == "void"
             counted[item["run_id"]] += 0 if free else most
     if any(usd > world.settings.max_cost_usd for usd in counted.values()):
         yield f"a run's budget is exceeded: {dict(counted)}"

@@ -7,21 +7,27 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import msgspec
-
 from tests.claude_standin.answers import RowRule
 from tests.claude_standin.batches import Life
 from tests.crash_proof.checks import at_any_time, violations
 from tests.crash_proof.driver import Endless, Operator, Start
 from tests.crash_proof.faults import Fault, modes_of
-from tests.crash_proof.world import Noted, Stranger, Trouble, Workshop, World, workshop
+from tests.crash_proof.world import (
+    HEALTHY,
+    Noted,
+    Prompt,
+    Stranger,
+    Trouble,
+    Workshop,
+    World,
+    workshop,
+)
 
 EMPTY = "t-05"
 _until_exit = ExitStack()
 IDS = [*(f"t-{n:02}" for n in range(1, 10)), "t-1 ü", "t-2 " + "long " * 100, "t-3"]
 # Three batches of 4, 4 and 3; what these three need makes a second round.
 TWICE = {"word-2": "expired", "word-8": "expired", "word-10": "succeeded"}
-THROWN_AWAY = "word-10"
 SUBJECTS = ("refund", "password", "error", "suggest", "something")
 
 
@@ -64,6 +70,10 @@ def _all(noted: Noted, mode: str) -> bool:
     return not mode.startswith("pause")
 
 
+def _dies_or_ends(noted: Noted, mode: str) -> bool:
+    return noted.changes_anything and mode in ("die after", "end", "stop, goes on soon")
+
+
 def _first_steps(noted: Noted, mode: str) -> bool:
     """Later, one of two executions has ended."""
     return noted.number < 40 and mode in ("die after", "end", "pause", "pause to the last moment")
@@ -96,11 +106,6 @@ def _creates(noted: Noted, mode: str) -> bool:
     return noted.operation == "create" and mode in IN_DOUBT
 
 
-def _payments(noted: Noted, mode: str) -> bool:
-    paid = ("TransactWriteItems", "create", "messages")
-    return noted.operation in paid and mode in IN_DOUBT
-
-
 def _intents(noted: Noted, mode: str) -> bool:
     return noted.operation in ("TransactWriteItems", "create") and mode in IN_DOUBT
 
@@ -123,6 +128,8 @@ class Scenario:
     impatient: range = range(0)
     trouble: Trouble | None = None
     interrupt: str = ""
+    prompt: Prompt = HEALTHY
+    attempts: int = 2
     rest: float = 0.0
     next_run: bool | None = None
 
@@ -169,11 +176,13 @@ def play(case: Case, workshop: Workshop) -> Played:
         scenario.budgets,
         scenario.trouble,
         scenario.interrupt,
+        scenario.prompt,
     )
+    world.settings = world.settings.model_copy(update={"max_attempts": scenario.attempts})
     workshop.world = world
     written = tickets()
     for ticket in written:
-        _write(workshop, ticket)
+        _write(world, ticket)
     # Every other night is carried on under the next date.
     next_run = sum(faults) % 2 == 1 if scenario.next_run is None else scenario.next_run
     operator = Operator(
@@ -181,7 +190,7 @@ def play(case: Case, workshop: Workshop) -> Played:
     )
     try:
         operator.play()
-        problems = list(violations(world, written, THROWN_AWAY))
+        problems = list(violations(world, written))
     except Endless as endless:
         problems = [str(endless), *world.alarms]
     except AssertionError as broken:
@@ -197,12 +206,9 @@ def _story(world: World, operator: Operator) -> tuple[str, ...]:
     return (*map(str, world.journal), "", *ends)
 
 
-def _write(workshop: Workshop, ticket: dict[str, Any]) -> None:
+def _write(world: World, ticket: dict[str, Any]) -> None:
     values = {key: {"S": value} for key, value in ticket.items() if value is not None}
-    item = {**values, "classification_status": {"S": "pending"}}
-    body = msgspec.json.encode({"TableName": "tickets", "Item": item})
-    status, _, answer = workshop.engine("PutItem", body)
-    assert status == 200, answer
+    world.put("tickets", {**values, "classification_status": {"S": "pending"}})
 
 
 # Almost as late as the protocol allows, and modes that would come on top of it.
@@ -212,6 +218,9 @@ EVERYTHING = ("retrieve", "results", "cancel", "delete", "list")
 LOST = Trouble(EVERYTHING, 404)
 A_NIGHT, OVER_A_DAY, REST = 30_000.0, 110_000.0, 40_000.0
 UNKNOWN, UNREADABLE = Trouble(EVERYTHING, 404, A_NIGHT), Trouble(("results",), 503, A_NIGHT)
+NEW, BROKEN = Prompt(passed=False), Prompt(passed=False, broken=True)
+BREAKS_LATER = Prompt(broken=True)
+STATES_THAT_TELL = ("_record", "_tell", "_mark_as_told")
 PLAIN = Scenario("plain", _all)
 IMPATIENT = Scenario("an impatient operator", _intents, impatient=range(2, 12))
 SCENARIOS = (
@@ -250,11 +259,26 @@ SCENARIOS = (
     Scenario("three creates in doubt, one stranger, a little lag", _creates,
              unanswered=("lost", "lost", "timeout before"), list_lag=250.0, unfair=LATE,
              stranger=Stranger(False, 100.0, times=1), seconds=4000.0),
-    # Room for two batches at their bounds, or for all that is paid in the end and two canaries
-    # that were lost.
-    Scenario("a tight run", _payments, budgets=("0.0045", "1000"), starts=(Start(0),)),
-    Scenario("a tight month", _payments, budgets=("25", "0.0045"), starts=(Start(0),)),
+    # Room for two batches at their bounds, or for all that is paid in the end.
+    Scenario("a tight run", _intents, budgets=("0.0045", "1000"), starts=(Start(0),)),
+    Scenario("a tight month", _intents, budgets=("25", "0.0045"), starts=(Start(0),)),
     IMPATIENT,
+    # A task version that has not passed yet, and one whose answers are prose.
+    Scenario("a new task", _deaths, prompt=NEW),
+    Scenario("a new task, an impatient operator", _intents, prompt=NEW, impatient=range(2, 12)),
+    Scenario("a new task, and the first batch is lost", _deaths_but_in_creates,
+             prompt=NEW, trouble=LOST, rest=REST),
+    Scenario("a broken prompt", _dies_or_ends, prompt=BROKEN, attempts=9),
+    Scenario("a broken prompt, the next date finishes it", _deaths, prompt=BROKEN, attempts=9,
+             next_run=True),
+    Scenario("a broken prompt, little time in collect", _deaths_in_collect, prompt=BROKEN,
+             attempts=9, collect_seconds=50.0),
+    Scenario("a prompt that breaks later", _deaths, prompt=BREAKS_LATER, attempts=9),
+    *(
+        Scenario(f"a broken prompt, stopped before{state.replace("_", " ")}", _deaths,
+                 prompt=BROKEN, attempts=9, interrupt=state)
+        for state in STATES_THAT_TELL
+    ),
     # A batch that cannot be read, and what becomes of it in the nights after.
     Scenario("a batch is lost", _deaths_but_in_creates, trouble=LOST, rest=REST),
     Scenario("a batch is lost, the next date finishes it", _deaths_but_in_creates,
@@ -274,7 +298,7 @@ SCENARIOS = (
     *(
         Scenario(f"a red night, stopped before{state.replace("_", " ")}",
                  _deaths_but_in_creates, trouble=UNKNOWN, rest=REST, interrupt=state, next_run=True)
-        for state in ("_record", "_tell", "_mark_as_told")
+        for state in STATES_THAT_TELL
     ),
 )  # fmt: skip
 

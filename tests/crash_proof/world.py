@@ -28,7 +28,8 @@ import msgspec
 import yaml
 from ministack.services import dynamodb as ministack
 
-from nightshift import aws, custom_id, table_check, task
+from nightshift import aws, custom_id, probe, table_check
+from nightshift.aws import to_item
 from nightshift.claude import Claude
 from nightshift.deployment import Deployment
 from nightshift.held import LONGEST_LIFE
@@ -36,6 +37,7 @@ from nightshift.ledger import Ledger
 from nightshift.lock import LockItem
 from nightshift.observability import metrics
 from nightshift.settings import Settings
+from nightshift.task import Task, task, version_of
 from nightshift.tickets import TicketTable
 from tests.claude_standin.answers import RowRule
 from tests.claude_standin.batches import Batch, Batches, Life
@@ -51,19 +53,24 @@ from tests.crash_proof.edges import (
     Wire,
 )
 from tests.crash_proof.faults import MODES, READS, Fault, Strike
+from tests.versions import passed
 
 ROOT = Path(__file__).parents[2]
 DAWN = datetime(2026, 11, 22, 2, tzinfo=UTC).timestamp()
 POLL_SECONDS = 200
 # What is large in the package, made small: a batch of four lines is two groups with a checkpoint
 # each, one after the other, so that there are places to die between them and every night makes
-# the same calls in the same order; a batch that is gone is missed for a few turns only.
+# the same calls in the same order; a batch that is gone is missed for a few turns only;
+# a few answers are enough to judge a task version.
 SMALL = {
     "nightshift.collect": {
         "_THREADS": 1, "_UNDER_WAY": 1, "_SECONDS_PER_CHECKPOINT": -1, "KEYS_PER_READ": 2,
     },
     "nightshift.status": {"TURNS_UNTIL_NOT_FOUND": 4},
+    "nightshift.probe": {"PROBE_REQUESTS": 4, "_ENOUGH": 3, "_ENOUGH_ONCE_PASSED": 6},
 }  # fmt: skip
+# A prompt that names no category: what Claude answers is prose.
+BROKEN = {"system": "You are a poet. Answer each ticket with a haiku."}
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "none",
     "AWS_SECRET_ACCESS_KEY": "none",
@@ -91,6 +98,18 @@ class Trouble:
     operations: tuple[str, ...]
     status: int
     seconds: float = inf
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The task as it is deployed: `passed` in an earlier night; `broken` until somebody was told
+    that its answers are unusable, and mended then."""
+
+    passed: bool = True
+    broken: bool = False
+
+
+HEALTHY = Prompt()
 
 
 @dataclass(frozen=True)
@@ -130,6 +149,7 @@ class World:
     budgets: tuple[str, str] = ("25", "1000")
     trouble: Trouble | None = None
     interrupt: str = ""
+    prompt: Prompt = HEALTHY
     now: float = DAWN
     journal: list[Noted] = field(default_factory=list)
     executions: dict[str, str] = field(default_factory=dict)
@@ -154,6 +174,22 @@ class World:
         limits = {"max_cost_usd": run, "max_monthly_cost_usd": month}
         self.settings = SETTINGS.model_copy(update=limits)
         self.workshop.make_tables()
+        if self.prompt.passed:
+            version = version_of(self.task, self.settings.model)
+            dawn = datetime.fromtimestamp(self.now, UTC).isoformat()
+            self.put("runs", to_item(passed(version) | {"passed_at": dawn}))
+
+    def put(self, table: str, item: dict[str, Any]) -> None:
+        """An item as DynamoDB spells it, as somebody else writes it."""
+        body = msgspec.json.encode({"TableName": table, "Item": item})
+        status, _, answer = self.workshop.engine("PutItem", body)
+        assert status == 200, answer
+
+    @property
+    def task(self) -> Task:
+        """What is deployed now."""
+        mended = any(said.startswith("AnswersUnusable") for said in self.told)
+        return task().model_copy(update=BROKEN) if self.prompt.broken and not mended else task()
 
     # Time.
 
@@ -248,8 +284,8 @@ class World:
             status = self.trouble.status if self.trouble else 0
             error = {"type": "not_found_error" if status == 404 else "api_error", "message": "no"}
             return httpx2.Response(status, json={"type": "error", "error": error})
-        if creates and all(row["batch_id"] for row in self.claude.journal(with_params=False)):
-            self.alarms.append("a batch before its canary was answered")
+        if creates:
+            self._watch_probes(msgspec.json.decode(call.body)["requests"])
         if creates and self.stranger and self.stranger.first:
             self._stranger_creates(call.body, self.stranger)
         try:
@@ -291,6 +327,24 @@ class World:
                 twice = texts & {str(request.messages) for request in other.requests}
                 if twice:
                     self.alarms.append(f"{len(twice)} tickets in two living batches at once")
+
+    def _watch_probes(self, requests: list[Any]) -> None:
+        """A version that has not passed may have one small batch under way."""
+        name = version_of(self.task, self.settings.model)
+        if probe.has_passed(self.ledger.version(name), datetime.fromtimestamp(self.now, UTC)):
+            return
+        if len(requests) > probe.PROBE_REQUESTS:
+            self.alarms.append(f"a probe of {len(requests)} requests")
+        prompt = requests[0]["params"]["system"]
+        for other in self.claude.everything():
+            alive = other.status(self.now) != "ended" and other.id not in self.strangers
+            if alive and other.requests[0].template.params["system"] == prompt:
+                self.alarms.append("two probes at once")
+
+    @property
+    def ledger(self) -> Ledger:
+        """The run table, to which nothing happens."""
+        return Ledger(self.workshop.plain_client, self.settings.run_table)
 
     def _stranger_creates(self, body: bytes, stranger: Stranger) -> None:
         if len(self.strangers) == stranger.times:
@@ -340,7 +394,7 @@ class World:
 
             yield Deployment(
                 self.settings,
-                task.task(),
+                self.task,
                 TicketTable(dynamodb, self.settings.ticket_table),
                 Ledger(dynamodb, self.settings.run_table),
                 LockItem(dynamodb, self.settings.run_table, status_of),

@@ -66,6 +66,6 @@ def new_scene(account: None, claude: StandIn, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def scene(new_scene: Scene) -> Scene:
-    """A stack whose task Claude has answered once."""
-    new_scene.remember_canary()
+    """A stack whose task version has passed its probe."""
+    new_scene.remember_version()
     return new_scene

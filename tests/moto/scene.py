@@ -14,17 +14,17 @@ import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from nightshift import aws, canary, custom_id, deployment, settings, table_check, task
+from nightshift import aws, closing, custom_id, deployment, settings, table_check, task
 from nightshift.deployment import Deployment
-from nightshift.records import Tally
+from nightshift.records import Tally, Version
 from tests.claude_standin import StandIn
+from tests.versions import passed
 
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = yaml_parse((REPOSITORY / "template.yaml").read_text())
 DAY = "2026-11-22"
 STARTED_AT = f"{DAY}T02:00:00.000Z"
 MOST_CALLS = 100
-IN_THE_YEAR_2100 = 4_102_444_800
 
 type Step = dict[str, Any]
 type Item = dict[str, Any]
@@ -85,12 +85,16 @@ class Scene:
     def store_key(self, text: str) -> None:
         self.secrets.put_secret_value(SecretId="key", SecretString=text)
 
-    def remember_canary(self, fixed_tokens: int | None = None) -> None:
-        """As if Claude had answered this task and model in an earlier night."""
-        name = canary.version_name(task.task(), self.stack.settings.model)
-        item = {"run_id": f"task#{name}", "record": "canary", "expires_at": IN_THE_YEAR_2100}
-        counted = {} if fixed_tokens is None else {"fixed_tokens": fixed_tokens}
-        self.runs.put_item(Item=item | counted)
+    @property
+    def version(self) -> Version:
+        """What is known of today's task version."""
+        return self.stack.ledger.version(
+            task.version_of(self.stack.task, self.stack.settings.model)
+        )
+
+    def remember_version(self, fixed_tokens: int | None = None) -> None:
+        """As if the answers to this task version had been usable in an earlier night."""
+        self.runs.put_item(Item=passed(self.version.name, fixed_tokens))
 
     def start(self, name: str = "night") -> str:
         """An execution that runs until it is stopped."""
@@ -157,7 +161,7 @@ class Scene:
             classified = Tally(classified=batch.requests, succeeded=batch.requests)
             became = Tally(**tally) if tally else classified
             closed = replace(batch, tally=became, cost=Decimal(cost))
-            self.stack.ledger.close(closed, execution)
+            closing.close(closed, self.stack, execution)
             self.stack.ledger.mark_deleted(closed)
 
     def sent(self, batch_id: str | None = None) -> list[str]:

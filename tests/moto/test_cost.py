@@ -27,27 +27,27 @@ def night(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scen
 
 
 def charged(row: dict[str, Any]) -> Decimal:
-    """USD for one request, by the published prices of claude-haiku-5-5; in a batch, half."""
+    """USD for one request, by the published prices of claude-haiku-5-5; a batch costs half."""
     usage = row["result"]["message"]["usage"]
     written = usage["cache_creation_input_tokens"]
     read = usage["cache_read_input_tokens"]
     long = usage["input_tokens"] + written + read > 100_000
     usd = usage["input_tokens"] * Decimal("0.1") + usage["output_tokens"] * Decimal("0.5")
     usd += written * Decimal("0.2") + read * Decimal("0.01")
-    return usd * (5 if long else 1) / (2 if row["batch_id"] else 1) / 1_000_000
+    return usd * (5 if long else 1) / 2 / 1_000_000
 
 
 def test_a_night_with_long_prompts_costs_the_sum_over_its_results(
     night: Scene,
 ) -> None:
-    night.remember_canary(fixed_tokens=1_000)
-    night.put("A", "C", "E")
+    night.remember_version(fixed_tokens=1_000)
+    night.put("A", "C", "E", "F")
     night.put("B", "D", body="x" * LONG)
     execution = night.start()
     night.send_all(execution)
     [batch] = night.claude.control.batches()
     night.claude.control.end_batch(batch["id"])
-    for ticket_id in "ABCDE":  # moto's PartiQL is wrong: without tickets nothing is written
+    for ticket_id in "ABCDEF":  # moto's PartiQL is wrong: without tickets nothing is written
         night.tickets.delete_item(Key={"ticket_id": ticket_id})
 
     night.look(execution)

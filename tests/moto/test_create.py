@@ -348,7 +348,9 @@ def test_a_refused_key_is_fetched_anew_once(scene: Scene, night: str) -> None:
     scene.store_key("sk-ant-of-last-year")
     scene.stack.claude.key(False)  # a warm function knows it
     scene.store_key(scene.claude.api_key)
-    scene.stack.ledger.note_model(DAY, night, "")  # so that the create is its first call
+    # So that the create is its first call.
+    scene.stack.ledger.note_model(DAY, night, "")
+    scene.remember_version(fixed_tokens=185)
 
     scene.send_all(night)
 

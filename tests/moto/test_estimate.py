@@ -75,7 +75,7 @@ def test_an_estimate_is_within_a_tenth_of_what_the_night_then_costs(
     scene: Scene, model: str
 ) -> None:
     scene.configure(MODEL=model)
-    scene.remember_canary()
+    scene.remember_version()
     put_sample(scene, 150)
 
     report = dry_run(scene)
@@ -200,7 +200,7 @@ def test_a_sample_of_parts_is_that_of_the_whole() -> None:
 
 def test_an_estimate_says_what_it_assumes_of_the_cache(scene: Scene) -> None:
     taxonomy = scene.stack.task.model_copy(update={"system": "billing: money, or else. " * 1_000})
-    scene.put("A", "B")
+    scene.put(*(f"{number:03}" for number in range(200)))
 
     found = [
         estimate.count(CALL, replace(scene.stack, task=task), lambda: 900.0)["report"]

@@ -10,10 +10,10 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from nightshift import canary, custom_id
-from nightshift.task import task
+from nightshift import custom_id
 from tests.claude_standin import Life, StandIn
 from tests.local_cloud.cloud import LocalCloud
+from tests.versions import passed, todays
 
 CANARY = "xylograph"
 """A word in the text of every ticket and in its markup, and in nothing else."""
@@ -28,7 +28,6 @@ TALKATIVE = {
 }
 """Variables that ask every library to say all that it knows."""
 LIFE = Life(seconds=0.3)
-IN_THE_YEAR_2100 = 4_102_444_800
 # USD for a token of claude-haiku-4-5 in a batch: half of 1 and 5 dollars a million (2026-11).
 USD_IN, USD_OUT = Decimal("0.0000005"), Decimal("0.0000025")
 
@@ -170,20 +169,18 @@ class Stack:
                     TableName=self.outputs[table], Key=_item({name: item[name] for name in key})
                 )
         self.told()
-        self.remember_canary()
+        self.remember_version()
         self.claude.control.clear()
         self.claude.control.set_life(**asdict(LIFE))
         self.known_batches = frozenset(batch["id"] for batch in self.claude.control.batches())
         self.since = time.time()
 
-    def remember_canary(self) -> None:
-        """As if Claude had answered the deployed task in an earlier night."""
-        name = canary.version_name(task(), MODEL)
-        known = {"run_id": f"task#{name}", "record": "canary", "expires_at": IN_THE_YEAR_2100}
-        self.put_record(known)
+    def remember_version(self) -> None:
+        """As if the answers to the deployed task had been usable in an earlier night."""
+        self.put_record(passed(todays(MODEL)))
 
-    def forget_canary(self) -> None:
-        for item in self.records("canary"):
+    def forget_version(self) -> None:
+        for item in self.records("version"):
             key = {name: item[name] for name in ("run_id", "record")}
             self.dynamodb.delete_item(TableName=self.outputs["RunTableName"], Key=_item(key))
 

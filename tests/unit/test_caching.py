@@ -61,7 +61,7 @@ def used_by_the_sample(form: Form) -> Usage:
 
 def test_a_taxonomy_of_6000_tokens_costs_a_fraction_where_it_is_cached() -> None:
     plain = used_by_the_sample(form_for(with_taxonomy(), MODEL))
-    kept = used_by_the_sample(form_for(with_taxonomy(), MODEL, 6_000))
+    kept = used_by_the_sample(form_for(with_taxonomy(), MODEL, 6_000, 3_000))
 
     without, with_it = PRICE.batch_cost(plain), PRICE.batch_cost(kept)
     print(f"6,000-token taxonomy, 3,000 tickets, {MODEL} in batches:")
@@ -76,7 +76,7 @@ def test_a_taxonomy_of_6000_tokens_costs_a_fraction_where_it_is_cached() -> None
 
 def test_the_default_task_is_too_short_to_be_cached_even_where_it_is_marked() -> None:
     form = form_for(task(), MODEL)
-    marked = replace(form, head=form_for(task(), MODEL, 4_096).head)
+    marked = replace(form, head=form_for(task(), MODEL, 4_096, 3_000).head)
 
     assert used_by_the_sample(marked) == used_by_the_sample(form)
 
@@ -89,7 +89,7 @@ def test_the_default_task_is_too_short_to_be_cached_even_where_it_is_marked() ->
 def test_a_night_stays_within_the_bound_of_its_requests(
     asked: Task, fixed_tokens: int | None
 ) -> None:
-    form = form_for(asked, MODEL, fixed_tokens)
+    form = form_for(asked, MODEL, fixed_tokens, 3_000)
     bound = form.bound(PRICE)
 
     most = sum((bound.of(form.most_input_tokens(each)) for each in messages()), Decimal(0))
@@ -102,12 +102,12 @@ def test_a_night_stays_within_the_bound_of_its_requests(
 def test_caching_pays_from_53_percent_of_hits_on(
     hits: float, pays: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nightshift.forecast.CACHE_HITS", hits)
+    monkeypatch.setattr("nightshift.forecast.CACHE_HITS", Decimal(str(hits)))
+    marked = form_for(with_taxonomy(), MODEL, 6_000, 3_000)
     forecast = Forecast(requests=3_000, fixed=6_000, messages=0, answer=0.0)
 
     costs = [
-        PRICE.batch_cost(forecast.usage(form_for(with_taxonomy(), MODEL, counted)))
-        for counted in (None, 6_000)
+        PRICE.batch_cost(forecast.usage(replace(marked, caches=caches))) for caches in (False, True)
     ]
     assert (costs[1] < costs[0]) == pays
 
@@ -115,4 +115,15 @@ def test_caching_pays_from_53_percent_of_hits_on(
 def test_what_is_assumed_lies_where_caching_pays() -> None:
     write, read = PRICE.cache_write_1h / PRICE.input, PRICE.cache_read / PRICE.input
 
-    assert Decimal(CACHE_HITS) > (write - 1) / (write - read)
+    assert CACHE_HITS > (write - 1) / (write - read)
+
+
+@pytest.mark.parametrize("requests", range(1, 12))
+def test_a_few_requests_cost_more_where_their_prompt_is_cached(requests: int) -> None:
+    marked = form_for(with_taxonomy(), MODEL, 6_000, 3_000)
+    forecast = Forecast(requests, fixed=100_000, messages=0, answer=0.0)
+    cached, plain = (forecast.usage(replace(marked, caches=caches)) for caches in (True, False))
+
+    pays = PRICE.batch_cost(cached) < PRICE.batch_cost(plain)
+
+    assert form_for(with_taxonomy(), MODEL, 6_000, requests).caches == pays == (requests >= 6)

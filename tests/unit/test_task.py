@@ -16,7 +16,7 @@ from nightshift import task as task_module
 from nightshift.errors import SettingsInvalid
 from nightshift.money import Price
 from nightshift.prices import published
-from nightshift.task import TASK_FILE, Example, form_for, task, version_of
+from nightshift.task import TASK_FILE, form_for, task, version_of
 from tests.claude_standin.answers import answer
 from tests.claude_standin.params import NEW_VERSION, template
 
@@ -80,7 +80,7 @@ def test_a_model_that_thinks_by_default_is_told_not_to(model: str) -> None:
 def test_the_system_prompt_is_marked_where_it_is_long_enough_to_be_cached(
     model: str, fixed_tokens: int | None, marked: bool
 ) -> None:
-    form = form_for(task(), model, fixed_tokens)
+    form = form_for(task(), model, fixed_tokens, requests=100)
 
     said = form.params("Hello")["system"]
     kept = {"type": "ephemeral", "ttl": "1h"}
@@ -229,12 +229,11 @@ def test_another_model_makes_another_version() -> None:
     assert len({version_of(task(), model) for model in models}) == len(models)
 
 
-def test_prices_the_example_and_settings_of_other_models_make_no_other_version() -> None:
+def test_prices_and_settings_of_other_models_make_no_other_version() -> None:
     price = Price(input=Decimal(1), output=Decimal(5), cacheable_from=1)
     changed = task().model_copy(
         update={
             "prices": {"claude-haiku-4-5": price},
-            "example": Example(subject="x", body=""),
             "models": {"claude-haiku-5-5": {}},
         }
     )
@@ -350,7 +349,7 @@ def test_a_malformed_price_is_refused_by_name(task_file: Path, rows: str, named:
 
 
 def test_the_bound_of_what_may_be_cached_is_that_of_writing_all_of_it() -> None:
-    plain, kept = (form_for(task(), "claude-haiku-4-5", fixed) for fixed in (4_095, 4_096))
+    plain, kept = (form_for(task(), "claude-haiku-4-5", n, 100) for n in (4_095, 4_096))
     price = published().of("claude-haiku-4-5")
     most = kept.most_input_tokens("Hello")
 

@@ -4,7 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nightshift.decision import ACCOUNT_ERRORS, INVALID_REQUEST, Decision, Rules, decide
+from nightshift.decision import (
+    ACCOUNT_ERRORS,
+    INVALID_REQUEST,
+    Decision,
+    Rules,
+    decide,
+    unusable,
+)
 from nightshift.errors import TableRefused
 from nightshift.ledger import Ledger
 from nightshift.money import NOTHING, Price
@@ -88,6 +95,7 @@ class Applier:
     def _sum_up(self, decided: Sequence[tuple[Line, Decision]], left: int) -> Applied:
         counts: dict[str, int] = {}
         labels: dict[str, Counter[str]] = defaultdict(Counter)
+        thrown_away = Counter[str]()
         usage = long_usage = NOTHING
         rejection = ""
         for line, decision in decided:
@@ -104,6 +112,8 @@ class Applier:
             ):
                 counts[name] = counts.get(name, 0) + count
             labels[decision.outcome][decision.label] += 1
+            if what := unusable(line, self.rules.task):
+                thrown_away[what] += 1
             usage += line.usage
             if self.price.is_long(line.usage):
                 long_usage += line.usage
@@ -114,5 +124,6 @@ class Applier:
             long_usage=long_usage,
             categories=labels["classified"],
             failures=labels["failed"],
+            unusable=thrown_away,
         )
         return Applied(ordinals, tally, rejection, left)

@@ -18,7 +18,7 @@ def cancel(night: Night, stack: Deployment, holder: str | None = None) -> bool:
     asked = False
     for batch in night.in_state("open"):
         if holder and batch.aside_by == holder and batch.unknown:
-            close_unread(batch, stack.ledger, holder, GIVEN_UP)
+            close_unread(batch, stack, holder, GIVEN_UP)
         elif batch.proved and not batch.cancel_asked:
             _ask(batch, stack)
         else:

@@ -71,6 +71,8 @@ class Chunk:
     bound_trillionths: int = 0
     largest_trillionths: int = 0
     long_ids: dict[str, str] = field(default_factory=dict)
+    fixed_tokens: int | None = None
+    """What Claude counted for the constant part of its requests, where it was asked."""
     full: str = ""
     """Which limit ended it: "requests", "bytes", "budget" or "time"; empty at the index's end."""
 

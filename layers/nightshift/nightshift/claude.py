@@ -192,30 +192,12 @@ class Claude:
             ClaudeRejected: certainly no batch, and asking again would not help.
             OutcomeUnknown: there may be a batch.
         """
-        return _described(self._pay(lambda client: _post_batch(client, body)))
-
-    def ask(self, params: Mapping[str, Any]) -> bytes:
-        """Send one request in real time, once; returns the message as JSON, as a result holds it.
-
-        It must hold no text of a ticket: a refusal is passed on as it was said.
-
-        Raises:
-            NotCreated: certainly no answer; try again later (see its kinds).
-            ClaudeRejected: such a request is refused, in the provider's own words.
-            OutcomeUnknown: it may have been answered, and paid for.
-        """
-        body = dict(params)
         try:
-            answer = self._pay(
-                lambda client: client.post("/v1/messages", cast_to=httpx2.Response, body=body)
-            )
-        except ClaudeRejected as rejected:
-            error = rejected.__cause__
-            if isinstance(error, anthropic.APIStatusError) and (said := _words(error)):
-                # Whatever it quotes, it is the task's own example.
-                raise _refusal(error, said[:300]) from error
-            raise
-        return answer.content
+            return _described(_post_batch(self._connected(), body))
+        except anthropic.APIError as error:
+            _explain_no(error)
+        except (httpx2.HTTPError, ValueError) as error:
+            raise OutcomeUnknown(type(error).__name__) from error
 
     def model(self, name: str) -> Model | None:
         """What the Models API says of a model; None for one that it does not know.
@@ -355,15 +337,6 @@ class Claude:
             )
         return self._client
 
-    def _pay[T](self, call: Callable[[anthropic.Anthropic], T]) -> T:
-        """A call that costs money, made once; see `create` for what it raises."""
-        try:
-            return call(self._connected())
-        except anthropic.APIError as error:
-            _explain_no(error)
-        except (httpx2.HTTPError, ValueError) as error:
-            raise OutcomeUnknown(type(error).__name__) from error
-
     def _learn[T](self, kind: type[T], call: Callable[[anthropic.Anthropic], _Raw]) -> T:
         """As `_ask`, for an answer of this kind: one of another shape is not Claude's."""
         answer = self._ask(call)
@@ -421,7 +394,7 @@ def _line_with(deadline: Deadline) -> httpx2.Client:
 
 
 def _explain_no(error: anthropic.APIError) -> NoReturn:
-    """Sort the failures of a call that costs money into no, never, and unknown."""
+    """Sort the failures of a create into no, never, and unknown."""
     if not isinstance(error, anthropic.APIStatusError):
         if isinstance(error.__cause__, _NEVER_SENT):
             raise NotCreated("Claude could not be reached") from error

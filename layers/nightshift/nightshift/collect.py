@@ -8,7 +8,7 @@ from itertools import batched
 from time import monotonic
 from typing import Any
 
-from nightshift import custom_id, results
+from nightshift import closing, custom_id, results
 from nightshift.apply import Applied, Applier
 from nightshift.bitmap import Bitmap
 from nightshift.claude import ProviderBatch
@@ -283,7 +283,7 @@ class _Collection:
 
     def _book(self, provider: ProviderBatch, problem: str | None) -> None:
         """Closed, once: whoever comes later finds it so, and counts nothing."""
-        self.stack.ledger.close(self.batch, self.execution, problem)
+        closing.close(self.batch, self.stack, self.execution, problem)
         ended_at = provider.ended_at or provider.created_at
         count_batch(self.batch, (ended_at - provider.created_at).total_seconds())
 

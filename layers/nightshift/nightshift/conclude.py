@@ -18,7 +18,7 @@ from nightshift.report import Ending
 # A night is compared with so many runs before it.
 _COMPARED = 7
 # Reasons that end an execution before it has asked about all that is pending.
-_ENDS_EARLY = frozenset({"batches", "budget", "limit", "rejected", "unavailable"})
+_ENDS_EARLY = frozenset({"batches", "budget", "limit", "rejected", "unavailable", "unusable"})
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,15 @@ class Decision:
     label: str = ""
 
 
+def unusable(line: Line, task: Task) -> str:
+    """The short name of what is wrong with an answer, whatever became of its ticket; empty for one
+    that the task allows, and where there is no answer."""
+    if line.kind != "succeeded":
+        return ""
+    allowed = line.stop_reason == "end_turn" and task.category_in(line.answer) is not None
+    return "" if allowed else _reason(line)
+
+
 def decide(line: Line, ticket: Ticket | None, rules: Rules) -> Decision:
     """Decide on one result. Asked again after its own write, it says the same outcome."""
     if ticket is None:

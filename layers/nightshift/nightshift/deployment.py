@@ -13,7 +13,7 @@ from nightshift.lock import LockItem
 from nightshift.money import Price
 from nightshift.prices import PriceTable
 from nightshift.settings import Settings, settings
-from nightshift.task import Form, Task, form_for, task
+from nightshift.task import Form, Task, check_room, form_for, task
 from nightshift.tickets import TicketTable
 
 # To whom AWS vouches for us; the federation rule and the roles' policy name it too.
@@ -61,6 +61,7 @@ def deployment() -> Deployment:
         SettingsInvalid: the environment or the task file is malformed.
     """
     ours = settings()
+    check_room(task(), ours.model)
     dynamodb = aws.dynamodb()
     return Deployment(
         ours,

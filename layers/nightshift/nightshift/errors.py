@@ -28,6 +28,10 @@ class ClaudeRejected(NightshiftError):
     """The provider refuses our requests as such: the account, the key, the model or the task."""
 
 
+class AnswersUnusable(NightshiftError):
+    """Most answers to a task version are none that the task allows."""
+
+
 class ClaudeUnavailable(NightshiftError):
     """The provider could not answer now; the same call may be made again."""
 

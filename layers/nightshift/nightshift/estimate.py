@@ -56,7 +56,7 @@ def _answer(
         round(counted.tokens * measure.per_plain_token),
         answer_tokens(stack.task, stack.price),
     )
-    form = form_for(stack.task, stack.settings.model, measure.fixed)
+    form = form_for(stack.task, stack.settings.model, measure.fixed, requests)
     usage, long_usage = forecast.usage(form), forecast.long_usage(form, stack.price)
     cost = stack.price.batch_cost(usage, long_usage)
     realtime = stack.price.realtime_cost(usage, long_usage)

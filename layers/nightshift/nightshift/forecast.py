@@ -3,17 +3,15 @@
 Output: an answer is the name of a category, four characters a token, and about four tokens around
 it ("1" was billed as 5, seen 2026-09-02); a model that cannot help thinking uses all it may.
 
-Cache: Claude keeps a prefix as well as it can, "30% to 98%" of the requests of a batch find it
-there (platform.claude.com, batch processing, 2026-09-26): the middle is assumed, and that each of
-the others writes it anew. From 53 % on that is cheaper than not to mark it.
+Cache: the first request writes the constant part, and so do those of the others that do not find
+it there (`money.CACHE_HITS`).
 """
 
 from dataclasses import dataclass
 
-from nightshift.money import NOTHING, Price, Usage
+from nightshift.money import CACHE_HITS, NOTHING, Price, Usage
 from nightshift.task import Form, Task
 
-CACHE_HITS = 0.64
 _CHARACTERS_PER_TOKEN = 4
 _AROUND_AN_ANSWER = 4
 _AROUND_A_REQUEST = 8
@@ -40,7 +38,7 @@ class Forecast:
         constant = self.requests * self.fixed
         if not form.caches:
             return Usage(constant + self.messages, output)
-        read = round(constant * CACHE_HITS)
+        read = round((self.requests - 1) * self.fixed * CACHE_HITS)
         return Usage(self.messages, output, cache_write_1h=constant - read, cache_read=read)
 
     def long_usage(self, form: Form, price: Price) -> Usage:

@@ -4,26 +4,25 @@
        ^         |
        +---------+  an adopted batch that proves to be somebody else's
 
-A run's partition holds `batch#0001` ..., `canary#0001` ... (requests in real time that try a new
-task), `empty#0001` ... (tickets without text, given up together), `failure#...` (written by the
-workflow, which marks it `told` once somebody was told), `model#...` (what an execution found of
-the model's lifecycle), `round#001` ..., `run` (the report), and `ticket#...` (ids too long for a
-custom_id). Their numbers grow without limit and are sorted as numbers: as text, `batch#10000`
-comes before `batch#9999`.
+A run's partition holds `batch#0001` ..., `empty#0001` ... (tickets without text, given up
+together), `failure#...` (written by the workflow, which marks it `told` once somebody was told),
+`model#...` (what an execution found of the model's lifecycle), `round#001` ..., `run` (the
+report), and `ticket#...` (ids too long for a custom_id); of release 0.1.0 also `canary#0001` ...
+(requests in real time that tried a new task). Their numbers grow without limit and are sorted as
+numbers: as text, `batch#10000` comes before `batch#9999`.
 
 Beside the runs, `month#2026-11` holds one item for each run that paid in that month, and
-`task#...` one for a task version that Claude has answered.
+`task#...` what is known of a task version.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import batched
 from typing import TYPE_CHECKING, Any
-
-from msgspec.structs import asdict
 
 from nightshift import lock
 from nightshift.aws import CONDITION_FAILED, TRY_AGAIN, ClientError, error_code, from_item, to_item
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 
 KEEP_DAYS = 90
-# A task whose tokens were not counted is asked again the next night: nothing of it is cached yet.
-_KEEP_UNCOUNTED_DAYS = 0.5
 _ITEMS_PER_WRITE = 25
 # Why transactions are canceled (docs.aws.amazon.com, TransactWriteItems, 2026-11). Ours are well
 # formed: what is invalid is an item that would exceed 400 KB.
@@ -135,6 +132,7 @@ class Ledger:
             "requests": batch.requests,
             "bound": batch.bound,
             "largest": batch.largest,
+            "fixed_tokens": batch.fixed_tokens,
             "intent_at": batch.intent_at.isoformat(),
             "expires_at": _expiry(),
         }
@@ -197,10 +195,23 @@ class Ledger:
             },
         )
 
-    def close(self, batch: Batch, execution: str, problem: str | None = None) -> None:
-        """All is accounted for; final. A disputed batch is kept at the provider."""
+    def close(
+        self,
+        batch: Batch,
+        execution: str,
+        problem: str | None = None,
+        learned: Version | None = None,
+        last_closed: str | None = None,
+    ) -> None:
+        """All is accounted for; final. A disputed batch is kept at the provider.
+
+        What was `learned` of the task version from this batch is kept in the same transaction.
+
+        Raises:
+            Stale: the batch has moved on, or a batch of the version was closed since `last_closed`.
+        """
         noticed = {"problem": problem, "noticed_by": execution, "told": False} if problem else {}
-        self._move(
+        closed = self._moved(
             batch,
             "open",
             {
@@ -216,6 +227,8 @@ class Ledger:
             },
             remove=("seen",),
         )
+        learn = [self._learn(learned, last_closed)] if learned else []
+        self._transact([{"Update": closed}, *learn])
 
     def mark_deleted(self, batch: Batch) -> None:
         self._move(batch, "closed", {"deleted": True})
@@ -241,71 +254,33 @@ class Ledger:
         """The provider knows it after all: wait for it as for any other."""
         self._move(batch, "open", {"looks": 0, "unknown": False}, remove=("aside_by",))
 
-    # What tries a new task or model before it is paid in bulk.
+    # Task versions, and the model.
 
-    def version(self, name: str) -> Version | None:
-        """A task version that Claude has answered; None for one that it has not, or long ago.
+    def version(self, name: str) -> Version:
+        """What is known of a task version, consistently read."""
+        item = self._get({"run_id": f"{TASK_PREFIX}{name}", "record": "version"})
+        return Version(name) if item is None else Version.from_item(name, item)
 
-        DynamoDB deletes what has expired some days late (docs.aws.amazon.com, TTL, 2026-11).
-        """
-        item = self._get({"run_id": f"{TASK_PREFIX}{name}", "record": "canary"})
-        if item is None or item["expires_at"] <= _expiry(0):
-            return None
-        counted = item.get("fixed_tokens")
-        return Version(name, None if counted is None else int(counted))
-
-    def intend_canary(self, canary: Canary) -> None:
-        """As with a batch: first the intent, in one transaction with the lock.
-
-        Raises:
-            Stale: this execution may not pay (any more), or another call of it asks already.
-        """
-        item = {
-            **canary.key,
-            "state": canary.state,
-            "execution": canary.execution,
-            "model": canary.model,
-            "bound": canary.bound,
-            "asked_at": canary.asked_at.isoformat(),
+    def _learn(self, version: Version, last_closed: str | None) -> dict[str, Any]:
+        """The element of a transaction that keeps what is known of a version now, if nothing was
+        learned of it since the batch `last_closed`."""
+        passed_at = version.passed_at
+        values = {
+            "execution": version.execution,
+            "answers": version.answers,
+            "unusable": dict(version.unusable),
+            "failed": version.failed,
+            "last_closed": version.last_closed,
+            "passed_at": passed_at.isoformat(timespec="seconds") if passed_at else None,
+            "fixed_tokens": version.fixed_tokens,
             "expires_at": _expiry(),
         }
-        mark = self._mark_month(canary.run_id, canary.asked_at)
-        self.transact([self.put_once(item), mark], canary.execution)
-
-    def answer_canary(self, canary: Canary, version: Version) -> None:
-        """What it cost, and that this version need not be asked again, in one transaction."""
-        values = {":cost": canary.cost, ":usage": asdict(canary.usage), ":notice": canary.notice}
-        update = {
-            "TableName": self.name,
-            "Key": to_item(canary.key),
-            "UpdateExpression": "SET #state = :answered, #cost = :cost, #usage = :usage, "
-            "#notice = :notice",
-            "ExpressionAttributeNames": {
-                f"#{name}": name for name in ("state", "cost", "usage", "notice")
-            },
-            "ExpressionAttributeValues": to_item({":answered": "answered", **values}),
-        }
-        days = _KEEP_UNCOUNTED_DAYS if version.fixed_tokens is None else KEEP_DAYS
-        item = {
-            "run_id": f"{TASK_PREFIX}{version.name}",
-            "record": "canary",
-            "model": canary.model,
-            "fixed_tokens": version.fixed_tokens,
-            "expires_at": _expiry(days),
-        }
-        put = {"TableName": self.name, "Item": to_item(item)}
-        elements: Any = [{"Update": update}, {"Put": put}]
-        self.dynamodb.transact_write_items(TransactItems=elements)
-
-    def refuse_canary(self, canary: Canary) -> None:
-        """Certainly it was not answered, and cost nothing."""
-        self.dynamodb.update_item(
-            TableName=self.name,
-            Key=to_item(canary.key),
-            UpdateExpression="SET #state = :refused",
-            ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues=to_item({":refused": "refused"}),
-        )
+        key = {"run_id": f"{TASK_PREFIX}{version.name}", "record": "version"}
+        condition, seen = "attribute_not_exists(#last_closed)", {}
+        if last_closed is not None:
+            condition, seen = "#last_closed = :since", {":since": last_closed}
+        unset = [name for name, value in values.items() if value is None]
+        return {"Update": self._update(key, values, unset, condition, seen)}
 
     def note_model(self, run_id: str, execution: str, notice: str) -> None:
         """This execution has looked at the model's lifecycle."""
@@ -454,31 +429,49 @@ class Ledger:
         return from_item(answer["Item"]) if "Item" in answer else None
 
     def _move(
-        self, batch: Batch, was: State, values: Mapping[str, Any], remove: tuple[str, ...] = ()
+        self, batch: Batch, was: State, values: Mapping[str, Any], remove: Sequence[str] = ()
     ) -> None:
         """One conditional write: only the state it was in, and only the same batch, moves on."""
-        values = {name: value for name, value in values.items() if value is not None}
-        names = {f"#{name}": name for name in (*values, *remove, "state", "token", "batch_id")}
-        same = "#batch_id = :same_batch" if batch.batch_id else "attribute_not_exists(#batch_id)"
-        update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
-        if remove:
-            update += " REMOVE " + ", ".join(f"#{name}" for name in remove)
-        found = {":was": was, ":same_token": batch.token, ":same_batch": batch.batch_id}
         try:
-            self.dynamodb.update_item(
-                TableName=self.name,
-                Key=to_item(batch.key),
-                UpdateExpression=update,
-                ConditionExpression=f"#state = :was AND #token = :same_token AND {same}",
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=to_item(
-                    {**{f":{name}": value for name, value in values.items()}, **found}
-                ),
-            )
+            self.dynamodb.update_item(**self._moved(batch, was, values, remove))
         except ClientError as error:
             if error_code(error) == CONDITION_FAILED:
                 raise Stale(f"{batch.record} is no longer {was}") from error
             raise
+
+    def _moved(
+        self, batch: Batch, was: State, values: Mapping[str, Any], remove: Sequence[str] = ()
+    ) -> Any:
+        """The parameters of this write. Values that are None stay as they are."""
+        same = "#batch_id = :same_batch" if batch.batch_id else "attribute_not_exists(#batch_id)"
+        condition = f"#state = :was AND #token = :same_token AND {same}"
+        found = {":was": was, ":same_token": batch.token, ":same_batch": batch.batch_id}
+        return self._update(batch.key, values, remove, condition, found)
+
+    def _update(
+        self,
+        key: Mapping[str, str],
+        values: Mapping[str, Any],
+        remove: Sequence[str],
+        condition: str,
+        found: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """The parameters of a conditional update; the condition spells names with a #."""
+        values = {name: value for name, value in values.items() if value is not None}
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
+        if remove:
+            update += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+        used = {*values, *remove, *re.findall(r"#(\w+)", condition)}
+        return {
+            "TableName": self.name,
+            "Key": to_item(key),
+            "UpdateExpression": update,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {f"#{name}": name for name in sorted(used)},
+            "ExpressionAttributeValues": to_item(
+                {**{f":{name}": value for name, value in values.items()}, **found}
+            ),
+        }
 
 
 def _cancellation_reasons(error: ClientError) -> set[str]:
@@ -501,6 +494,6 @@ def month_of(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m")
 
 
-def _expiry(days: float = KEEP_DAYS) -> int:
+def _expiry() -> int:
     """When the table may forget an item (TTL, epoch seconds)."""
-    return int(datetime.now(UTC).timestamp() + days * 86_400)
+    return int(datetime.now(UTC).timestamp() + KEEP_DAYS * 86_400)

@@ -17,6 +17,7 @@ _WHY = {
     "rejected": "Claude refuses our requests",
     "rounds": "the next night tries again",
     "set_aside": "a batch cannot be read, and its tickets are kept back for 25 hours",
+    "unusable": "most answers cannot be used",
     "unavailable": "Claude took no batch for about a day",
 }
 

@@ -2,7 +2,6 @@
 
 import logging
 import warnings
-from decimal import Decimal
 from os import environ
 
 from aws_lambda_powertools import Logger, Metrics
@@ -31,12 +30,8 @@ def count_batch(batch: Batch, seconds: float) -> None:
     metrics.add_metric("TicketsSuperseded", MetricUnit.Count, tally.superseded)
     metrics.add_metric("RequestsExpired", MetricUnit.Count, tally.expired)
     metrics.add_metric("BatchWaitSeconds", MetricUnit.Seconds, seconds)
-    count_cost(batch.cost)
-
-
-def count_cost(usd: Decimal) -> None:
-    """Money, once it is certain. USD have no unit of their own in CloudWatch."""
-    metrics.add_metric("CostUsd", MetricUnit.NoUnit, float(usd))
+    # USD have no unit of their own in CloudWatch.
+    metrics.add_metric("CostUsd", MetricUnit.NoUnit, float(batch.cost))
 
 
 def count_night(pending: int, given_up: int) -> None:

@@ -26,7 +26,8 @@ class Tally:
     `left` counts tickets that still ask for a category; `rejected` the requests that failed for
     the account's sake; the four kinds are the provider's own words, to compare with its counts.
     `long_usage` is the part of `usage` that requests with long prompts used: their price differs.
-    `categories` counts the classified by category, `failures` the failed by why they were given up.
+    `categories` counts the classified by category, `failures` the failed by why they were given up,
+    `unusable` the succeeded whose answer the task does not allow, by what is wrong with them.
     """
 
     classified: int = 0
@@ -43,6 +44,7 @@ class Tally:
     long_usage: Usage = NOTHING
     categories: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    unusable: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: Self) -> Self:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
@@ -66,6 +68,7 @@ class Tally:
             "long_usage": asdict(self.long_usage),
             "categories": dict(self.categories),
             "failures": dict(self.failures),
+            "unusable": dict(self.unusable),
         }
 
     @classmethod
@@ -77,6 +80,7 @@ class Tally:
             long_usage=_usage(item.get("long_usage", {})),
             categories=_whole(item.get("categories", {})),
             failures=_whole(item.get("failures", {})),
+            unusable=_whole(item.get("unusable", {})),
         )
 
 
@@ -102,8 +106,9 @@ class Batch:
     denied to know it then. `unread` is why a closed batch was not read to its end.
 
     `largest` is the largest bound of one of its requests, in USD. `version` is the task's that
-    sent it, `inputs` the attributes of a ticket that were read for it; release 0.1.0 wrote none
-    of the three.
+    sent it, `inputs` the attributes of a ticket that were read for it, `fixed_tokens` what Claude
+    counted for the constant part of a request, where it was asked; release 0.1.0 wrote none of
+    the four.
     """
 
     run_id: str
@@ -121,6 +126,7 @@ class Batch:
     largest: Decimal | None = None
     version: str = ""
     inputs: tuple[str, ...] = ("subject", "body")
+    fixed_tokens: int | None = None
     batch_id: str | None = None
     created_at: datetime | None = None
     ended_at: datetime | None = None
@@ -190,6 +196,7 @@ class Batch:
             if name in values:
                 values[name] = datetime.fromisoformat(values[name])
         values["foreign"] = frozenset(values.get("foreign", ()))
+        values["fixed_tokens"] = _counted(values)
         if "inputs" in values:
             values["inputs"] = tuple(values["inputs"])
         values["tally"] = Tally.from_item(values["tally"]) if "tally" in values else Tally()
@@ -199,7 +206,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """One request that tried a task version in real time. `bound` and `cost` are USD.
+    """One request in real time, with which release 0.1.0 tried a task version. It is read for what
+    it cost, and never written any more. `bound` and `cost` are USD.
 
     `asked`: it was sent, or is about to be, and what it costs is unknown: it counts at its bound.
     `answered`: it counts at its cost. `refused`: it cost nothing. `notice` is for people.
@@ -236,11 +244,42 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A task for a model that Claude has answered once. `fixed_tokens` are those of the constant
-    part of its requests, None where they could not be counted."""
+    """What is known of a task version for one model.
+
+    `passed_at` is when its answers last were found to be usable, None if never, or since it failed.
+    `execution` is the one that closed a batch of it last; `answers` are all that this execution has
+    read, `unusable` those that the task does not allow, by what is wrong with them; `failed` says
+    that it found too many of these. `last_closed` is the token of the batch that this was learned
+    from. `fixed_tokens` is what Claude counts for the constant part of a request, None if unknown.
+    """
 
     name: str
+    passed_at: datetime | None = None
+    execution: str = ""
+    answers: int = 0
+    unusable: Counter[str] = field(default_factory=Counter)
+    failed: bool = False
+    last_closed: str | None = None
     fixed_tokens: int | None = None
+
+    @classmethod
+    def from_item(cls, name: str, item: Mapping[str, Any]) -> Self:
+        passed_at = item.get("passed_at")
+        return cls(
+            name,
+            datetime.fromisoformat(passed_at) if passed_at else None,
+            item["execution"],
+            int(item["answers"]),
+            _whole(item["unusable"]),
+            item["failed"],
+            item["last_closed"],
+            _counted(item),
+        )
+
+
+def _counted(item: Mapping[str, Any]) -> int | None:
+    counted = item.get("fixed_tokens")
+    return None if counted is None else int(counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,10 +339,6 @@ class Night:
     def next_batch(self) -> str:
         """The record of the next intent. The table forgets old items, so the highest counts."""
         return f"batch#{max((b.number for b in self.batches), default=0) + 1:04}"
-
-    @property
-    def next_canary(self) -> str:
-        return f"canary#{max((number_of(c.record) for c in self.canaries), default=0) + 1:04}"
 
     @property
     def next_round(self) -> int:

@@ -14,7 +14,13 @@ from nightshift.records import UNSEEN, Batch, Night, Tally
 # Kept on the run's item, beside what the workflow returns.
 DETAILS = frozenset({"categories", "failures", "month_cost_usd", "notices"})
 # Which of several problems an operator should hear of first.
-_GRAVEST_FIRST = ("ClaudeRejected", "LedgerMismatch", "BatchNotFound", "ResultsGone")
+_GRAVEST_FIRST = (
+    "ClaudeRejected",
+    "AnswersUnusable",
+    "LedgerMismatch",
+    "BatchNotFound",
+    "ResultsGone",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,8 @@ class Ending:
 
 def flat(night: Night, ending: Ending, pending: int, started_at: datetime) -> dict[str, Any]:
     """The workflow's output. Counts and money are of the whole run and of its closed batches:
-    what is still open is in no number yet. A canary is in the tokens and in the money only.
+    what is still open is in no number yet. A canary (of release 0.1.0) is in the tokens and in the
+    money only.
 
     Raises:
         LedgerMismatch: the numbers do not add up.

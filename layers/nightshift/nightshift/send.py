@@ -1,22 +1,26 @@
 """One chunk on its way: the intent first, then one POST, then what became of it."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, islice
 
 from nightshift.chunk import Builder, Chunk, Room
 from nightshift.claude import CREATE_TIMEOUT, NotCreated, OutcomeUnknown, TooLarge
 from nightshift.deployment import Deployment
 from nightshift.empties import Empties
-from nightshift.errors import ClaudeRejected
+from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 from nightshift.ledger import Stale, month_of
 from nightshift.observability import logger
-from nightshift.records import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round
+from nightshift.records import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round, Version
 from nightshift.refusal import in_a_row, seconds_to_wait
-from nightshift.task import Form, version_of
+from nightshift.task import form_for
 
 # A chunk must be sent while a look at the model and the create's own timeout still fit into the
 # Lambda's life. Seconds.
 TIME_TO_SEND = CREATE_TIMEOUT + 120
+# So many requests are enough to know whether a cached prompt pays.
+_ENOUGH_TO_CACHE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +35,29 @@ class Sent:
 @dataclass(frozen=True)
 class Sender:
     """Builds and sends the next chunk of a round, within what `month` may still cost, while the
-    last intent of the stack is `last_intent`."""
+    last intent of the stack is `last_intent`. `version` is what is known of the task version."""
 
     stack: Deployment
     night: Night
     round: Round
     execution: str
-    form: Form
+    version: Version
     month: str
     last_intent: str | None
 
-    def build(self, room: Room, blocked: list[Batch]) -> Chunk:
+    def build(self, room: Room, blocked: Sequence[Batch]) -> Chunk:
         """The chunk after what this round has sent. Keys of `blocked` batches are passed over."""
         stack = self.stack
+        ids = self._free_ids(blocked)
+        first = list(islice(ids, _ENOUGH_TO_CACHE))
+        counted = self._fixed_tokens() if first else None
+        requests = min(len(first), room.requests)
+        form = form_for(stack.task, stack.settings.model, counted, requests)
         empties = Empties(stack.tickets, stack.ledger, self.night, self.execution)
-        bound = self.form.bound(stack.price)
-        builder = Builder(stack.task, self.form, bound, empties.add)
-        ids = stack.tickets.pending_ids(self._sent_up_to())
-        free = (i for i in ids if not any(b.first <= i <= b.last for b in blocked))
-        chunk = builder.build(stack.tickets.walk(free, stack.task.inputs), room)
+        builder = Builder(stack.task, form, form.bound(stack.price), empties.add)
+        chunk = builder.build(stack.tickets.walk(chain(first, ids), stack.task.inputs), room)
         empties.flush()
+        chunk.fixed_tokens = counted
         return chunk
 
     def create(self, chunk: Chunk) -> Sent | float:
@@ -83,6 +90,25 @@ class Sender:
             stack.ledger.end_walk(self.night.run_id, self.round.number)
         return Sent(created.batch_id, batch.record, batch.requests)
 
+    def _free_ids(self, blocked: Sequence[Batch]) -> Iterator[str]:
+        for ticket_id in self.stack.tickets.pending_ids(self._sent_up_to()):
+            if not any(batch.first <= ticket_id <= batch.last for batch in blocked):
+                yield ticket_id
+
+    def _fixed_tokens(self) -> int | None:
+        """What Claude counts for the constant part of a request; it is asked once an execution,
+        as long as that is not known, and for nothing. What it refuses, a batch will say."""
+        sent = [b for b in self.night.batches if b.version == self.version.name]
+        counts = [self.version.fixed_tokens, *(batch.fixed_tokens for batch in sent)]
+        known = next((count for count in counts if count is not None), None)
+        if known is not None or any(batch.execution == self.execution for batch in sent):
+            return known
+        try:
+            return self.stack.claude.count_tokens(self.stack.form.params("."))
+        except (BatchNotFound, ClaudeRejected, ClaudeUnavailable) as error:
+            logger.warning("the task's tokens were not counted", why=type(error).__name__)
+            return None
+
     def _sent_up_to(self) -> str:
         of_round = [b for b in self.night.batches if b.round == self.round.number]
         return next((b.last for b in reversed(of_round) if b.state != "void"), "")
@@ -96,7 +122,8 @@ class Sender:
             round=self.round.number,
             execution=self.execution,
             model=self.stack.settings.model,
-            version=version_of(self.stack.task, self.stack.settings.model),
+            version=self.version.name,
+            fixed_tokens=chunk.fixed_tokens,
             inputs=self.stack.task.inputs,
             first=chunk.first,
             last=chunk.last,

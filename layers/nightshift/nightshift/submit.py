@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
 
-from nightshift import budget, canary, estimate, held, lifecycle, report, table_check
+from nightshift import budget, estimate, held, lifecycle, probe, report, table_check
 from nightshift.adopt import resolve
 from nightshift.budget import Left
-from nightshift.canary import Trial
 from nightshift.cancel import cancel
 from nightshift.chunk import Chunk, Room
 from nightshift.conclude import Conclusion
@@ -23,7 +22,7 @@ from nightshift.refusal import too_often
 from nightshift.report import Ending
 from nightshift.send import TIME_TO_SEND, Sender, Sent
 from nightshift.status import turn_seconds
-from nightshift.task import form_for
+from nightshift.task import version_of
 from nightshift.unread import settle_lost
 
 # A batch costs some 18 of the 25,000 events that Step Functions allows an execution
@@ -57,11 +56,11 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
     if call.input.action == "cancel" and not lock.stop:
         stack.lock.ask_to_stop()
         lock = stack.lock.read()
-    # Read before the runs: the canary that made it known is then in what is read.
-    version = stack.ledger.version(canary.version_name(stack.task, stack.settings.model))
     # Unfinished runs of earlier executions come first; the one that was asked for is the last.
     runs = [*sorted(lock.unfinished - {call.run_id}), call.run_id]
     nights = [stack.ledger.night(run_id) for run_id in runs]
+    # Read after the runs: a batch that is closed in them has been learned from.
+    version = stack.ledger.version(version_of(stack.task, stack.settings.model))
     try:
         return _Turn(call, stack, lock, time_left, nights, version).decide()
     except Stale:
@@ -87,14 +86,14 @@ def _stand_back(call: SubmitCall, stack: Deployment) -> Step:
 @dataclass(frozen=True)
 class _Turn:
     """One call by the holder of the lock. `nights` are the unfinished runs, ours the last;
-    `version` is the task version, if Claude has answered it."""
+    `version` is what is known of today's task version."""
 
     call: SubmitCall
     stack: Deployment
     lock: Lock
     time_left: Callable[[], float]
     nights: Sequence[Night]
-    version: Version | None
+    version: Version
 
     @property
     def _me(self) -> str:
@@ -156,6 +155,8 @@ class _Turn:
             return "collect"
         if report.rejected(self.nights, self._me):
             return "rejected"
+        if self.version.failed and self.version.execution == self._me:
+            return "unusable"
         return "unavailable" if too_often(ours, self._me) else None
 
     def _why_no_round(self, night: Night) -> str | None:
@@ -211,21 +212,22 @@ class _Turn:
         """The next chunk of this round, if one fits now."""
         if self._has_created_most(night):
             return self._wait_or_conclude(night, "batches")
+        if not self._has_passed:
+            first = self._before_a_probe(night, round_)
+            if first is not None:
+                return first
         requests = self._requests_allowed(night, round_)
         if requests < 1:
             return self._wait_or_conclude(night, "limit")
         left = self._left(night)
         room = Room(requests, left.usd, lambda: self.time_left() < TIME_TO_SEND)
-        counted = self.version.fixed_tokens if self.version else None
-        form = form_for(self.stack.task, self.stack.settings.model, counted)
         last_intent = self.lock.last_intent
-        sender = Sender(self.stack, night, round_, self._me, form, left.month, last_intent)
+        sender = Sender(self.stack, night, round_, self._me, self.version, left.month, last_intent)
         chunk = sender.build(room, self._not_to_send_again(night, round_))
         with closing(chunk.body):
             if chunk.requests and not _is_crumb(chunk, night):
-                first = self._before_paying(night, left)
-                if first is not None:
-                    return first
+                if not self._looked_at_model(night):
+                    return self._wait(night)
                 sent = sender.create(chunk)
                 if isinstance(sent, Sent):
                     return {**_again(night.run_id), "sent": asdict(sent)}
@@ -236,24 +238,41 @@ class _Turn:
             self.stack.ledger.end_walk(night.run_id, round_.number)
         return _again(night.run_id)
 
-    def _before_paying(self, night: Night, left: Left) -> Step | None:
-        """Once an execution, how long the model lives; once a task version, its canary."""
+    @property
+    def _has_passed(self) -> bool:
+        return probe.has_passed(self.version, self.stack.now())
+
+    def _before_a_probe(self, night: Night, round_: Round) -> Step | None:
+        """Until the version has passed: the probe that is open is waited for, and one that said
+        nothing ends the round's walk."""
+        batches = [batch for each in self.nights for batch in each.batches]
+        of_version = [batch for batch in batches if batch.version == self.version.name]
+        if any(batch.state == "open" and not batch.set_aside for batch in of_version):
+            return self._wait(night)
+        of_round = [b for b in night.batches if b.round == round_.number and b.state != "void"]
+        last = of_round[-1] if of_round else None
+        if last in of_version and probe.says_nothing(last):
+            self.stack.ledger.end_walk(night.run_id, round_.number)
+            return _again(night.run_id)
+        return None
+
+    def _looked_at_model(self, night: Night) -> bool:
+        """Once an execution, whether the model can be asked; False where that must wait until what
+        is open has been collected.
+
+        Raises:
+            ClaudeRejected: it cannot, and nothing is open.
+        """
+        if self._me in night.model_notices:
+            return True
         try:
-            if self._me not in night.model_notices:
-                notice = lifecycle.look(self.stack)
-                self.stack.ledger.note_model(night.run_id, self._me, notice)
-                night = replace(night, model_notices={**night.model_notices, self._me: notice})
-            if self.version is not None:
-                return None
-            trial = Trial(self.stack, night, self._me, left.month)
-            if trial.bound > left.usd:
-                return self._wait_or_conclude(night, "budget", more=True)
-            wait = trial.ask()
+            notice = lifecycle.look(self.stack)
         except ClaudeRejected:
             if night.working(self._me):
-                return self._wait(night)  # what is open comes first; then the same is said again
+                return False
             raise
-        return _wait(night.run_id, wait, more=True) if wait else _again(night.run_id)
+        self.stack.ledger.note_model(night.run_id, self._me, notice)
+        return True
 
     def _requests_allowed(self, night: Night, round_: Round) -> int:
         """The stack's bound, half of each batch that was too large in this round, and `limit`."""
@@ -265,6 +284,8 @@ class _Turn:
         ]
         limit = self.call.input.limit
         limits = [] if limit is None else [limit - sent]
+        if not self._has_passed:
+            limits.append(probe.PROBE_REQUESTS)
         return min([self.stack.settings.max_requests_per_batch, *refused, *limits])
 
     def _left(self, night: Night) -> Left:

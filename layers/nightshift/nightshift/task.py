@@ -6,19 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import msgspec
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from nightshift.errors import SettingsInvalid
+from nightshift.errors import PriceUnknown, SettingsInvalid
 from nightshift.money import Bound, Price, Usage, alias
 from nightshift.prices import PriceTable, published
 from nightshift.text import cut, is_blank, plain
@@ -28,6 +21,8 @@ _encode = msgspec.json.Encoder().encode
 _TAG_START = re.compile(r"<(?=\s*/?\s*[a-z])", re.IGNORECASE)
 # What a request costs beyond its own text: roles, separators. Generous on purpose.
 _FRAME_TOKENS = 64
+# So many tokens a model that always thinks gets at least for that.
+_ROOM_TO_THINK = 1024
 
 
 def _distinct(categories: tuple[str, ...]) -> tuple[str, ...]:
@@ -48,15 +43,6 @@ def _fillable(message: str) -> str:
     return message
 
 
-class Example(BaseModel):
-    """A ticket that nobody wrote, to try the task with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    subject: str
-    body: str
-
-
 class Task(BaseModel):
     """What the task file says, checked."""
 
@@ -68,7 +54,6 @@ class Task(BaseModel):
     message: Annotated[str, AfterValidator(_fillable)]
     subject_characters: int = Field(ge=1)
     body_characters: int = Field(ge=1)
-    example: Example
     models: dict[str, dict[str, Any]] = {}
     prices: dict[str, Price] = {}
 
@@ -81,17 +66,6 @@ class Task(BaseModel):
     def price_table(self) -> PriceTable:
         """Every model with a known price: the published ones and what this task adds."""
         return published().including(self.prices)
-
-    @model_validator(mode="after")
-    def _example_says_something(self) -> Self:
-        if self.message_for(self.example.subject, self.example.body) is None:
-            raise ValueError("example: has no text in subject or body")
-        return self
-
-    @property
-    def example_message(self) -> str:
-        """The user message of the example."""
-        return str(self.message_for(self.example.subject, self.example.body))
 
     def message_for(self, subject: str, body: str) -> str | None:
         """The user message of a ticket, or None where a reader would see no text at all."""
@@ -149,20 +123,22 @@ class Form:
         return price.bound(token, Usage(output_tokens=self.max_tokens))
 
 
-def form_for(task: Task, model: str, fixed_tokens: int | None = None) -> Form:
+def form_for(task: Task, model: str, fixed_tokens: int | None = None, requests: int = 0) -> Form:
     """The request of this task, right for a model: the same params object for every ticket.
 
     `fixed_tokens` is what Claude counts for `Form.params` of a message of one character. Where it
-    reaches the shortest prefix that the model caches, the system prompt is marked to be kept for
-    an hour; batches outlast the default of five minutes (2026-09-26). Unknown: nothing is marked.
+    reaches the shortest prefix that the model caches, and at least so many `requests` follow that
+    it pays, the system prompt is marked to be kept for an hour; batches outlast the default of
+    five minutes (2026-09-26). Unknown: nothing is marked.
 
     Raises:
         PriceUnknown: nothing is known of the model.
     """
     system = task.system.strip()
     settings = task.models.get(alias(model), {})
-    cacheable_from = task.price_table.of(model).cacheable_from
-    caches = bool(fixed_tokens and cacheable_from and fixed_tokens >= cacheable_from)
+    price = task.price_table.of(model)
+    is_long = bool(fixed_tokens and price.cacheable_from and fixed_tokens >= price.cacheable_from)
+    caches = is_long and price.caching_pays(requests)
     block = {"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     params = _template(task, model, [block] if caches else system)
     head, tail = _encode({"params": params})[1:].rsplit(b'""', 1)
@@ -188,6 +164,26 @@ def version_of(task: Task, model: str) -> str:
     shown = [task.inputs, task.message, task.subject_characters, task.body_characters]
     same = _encode([_template(task, model, task.system.strip()), shown, task.categories])
     return f"{TASK_FILE.stem}@{blake2b(same, digest_size=4).hexdigest()}"
+
+
+def check_room(task: Task, model: str) -> None:
+    """A model that always thinks needs room for its thoughts beside the longest answer, of which a
+    character is at most a token.
+
+    Raises:
+        SettingsInvalid: it would never finish an answer, and each would be paid.
+    """
+    try:
+        price = task.price_table.of(model)
+    except PriceUnknown:
+        return  # said when something is to be sent
+    needed = max(map(len, task.categories)) + _ROOM_TO_THINK
+    if price.thinks and task.max_tokens < needed:
+        raise SettingsInvalid(
+            f"Task file {TASK_FILE.name}: max_tokens: {task.max_tokens} leaves {model} no room: it "
+            f"thinks before it answers, and cannot be told not to. Set max_tokens to {needed} or "
+            "more, or the stack's Model to one that does not think."
+        )
 
 
 @cache

@@ -2,20 +2,20 @@
 
 from dataclasses import replace
 
+from nightshift import closing
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from nightshift.held import free_from
-from nightshift.ledger import Ledger
 from nightshift.records import LOST, Batch, Night, Tally
 
 
-def close_unread(batch: Batch, ledger: Ledger, execution: str, why: str) -> None:
+def close_unread(batch: Batch, stack: Deployment, execution: str, why: str) -> None:
     """Close a batch as LOST or GIVEN_UP: its unread requests count as requeued, and in every
     budget at their bound for ever, since nobody knows what they cost."""
-    whole = ledger.batch(batch.run_id, batch.record)
+    whole = stack.ledger.batch(batch.run_id, batch.record)
     unread = whole.requests - whole.tally.accounted
     tally = whole.tally + Tally(requeued=unread, left=unread)
-    ledger.close(replace(whole, tally=tally, unread=why), execution)
+    closing.close(replace(whole, tally=tally, unread=why), stack, execution)
 
 
 def settle_lost(night: Night, stack: Deployment, execution: str) -> bool:
@@ -31,7 +31,7 @@ def _settle(batch: Batch, stack: Deployment, execution: str) -> bool:
     try:
         found = stack.claude.retrieve(str(batch.batch_id))
     except BatchNotFound:
-        close_unread(batch, stack.ledger, execution, LOST)
+        close_unread(batch, stack, execution, LOST)
     except ClaudeUnavailable:
         return False  # its keys are free: nothing waits for this answer
     else:
