@@ -106,31 +106,27 @@ def test_a_night_without_tickets_asks_nobody_and_tells_nobody(stack: Stack) -> N
     assert stack.told() == []
 
 
-def test_a_new_task_is_tried_alone_and_what_is_odd_is_an_alert_of_a_green_night(
+def test_a_prompt_that_is_answered_with_prose_is_stopped_and_told_and_cured_by_the_next_start(
     stack: Stack,
 ) -> None:
-    stack.forget_canary()
-    stack.put("A", "B")
+    stack.forget_version()
+    stack.put(*(f"T-{number:02}" for number in range(30)))
     chatter = {"type": "succeeded", "text": "I think that this is billing."}
-    stack.claude.control.add_rows({"contains": "charged twice", "outcome": chatter})
+    stack.claude.control.add_rows({"outcome": chatter})
 
-    night = stack.run()
+    red = stack.start().wait()
+    sent = sum(batch["request_counts"]["succeeded"] for batch in stack.batches())
+    told = stack.told()
+    stack.claude.control.clear()
+    cured = stack.run()
 
-    [asked] = stack.records("canary#")
-    operations = [call["operation"] for call in stack.calls()]
-    assert operations[:4] == ["models", "count_tokens", "messages", "create"]
-    assert (night.output["status"], night.output["classified"]) == ("complete", 2)
-    cost = float(stack.paid() + asked["cost"])
-    assert night.output["cost_usd"] == pytest.approx(cost, rel=1e-9)
-    [kept] = stack.records("run", run_id=night.output["run_id"])[-1:]
-    assert (kept["categories"], kept["failures"]) == ({"billing": 2}, {})
-    assert float(kept["month_cost_usd"]) == pytest.approx(cost)
-    [report, alert] = stack.told()
-    assert (report.topic, alert.topic) == ("ReportTopicArn", "AlertTopicArn")
-    [notice] = kept["notices"]
-    assert notice in report.text
-    assert alert.text.startswith(notice)
-    assert alert.text.endswith(night.arn)
+    assert (red.status, red.error) == ("FAILED", "AnswersUnusable")
+    assert sent == 20  # the deployed stack sends four at a time, and twenty answers are enough
+    [report, alert] = told
+    assert "most answers cannot be used" in report.text
+    assert "20 of 20 answers" in alert.text
+    assert (cured.output["status"], cured.output["classified"]) == ("complete", 30)
+    assert all(ticket["category"] == "billing" for ticket in stack.tickets().values())
 
 
 def test_an_event_of_the_schedule_runs_the_night(stack: Stack) -> None:
@@ -252,11 +248,17 @@ def test_a_night_never_spends_more_than_its_budget(stack: Stack) -> None:
     assert 1 < output["classified"] < 8
     assert output["pending"] == 8 - output["classified"]
     assert output["cost_usd"] == pytest.approx(float(stack.paid()), rel=1e-9)
+    *_, report, alert = stack.told()
+    assert (report.topic, alert.topic) == ("ReportTopicArn", "AlertTopicArn")
+    [kept] = stack.records("run", run_id=output["run_id"])[-1:]
+    [notice] = kept["notices"]
+    assert notice in report.text
+    assert alert.text.startswith(notice)
     assert budget - float(batch["bound"]) < output["cost_usd"] <= budget
 
 
 def test_a_dry_run_changes_nothing(stack: Stack) -> None:
-    stack.forget_canary()
+    stack.forget_version()
     stack.put(*(f"T-{n}" for n in range(7)))
     before = stack.tickets()
 

@@ -148,6 +148,11 @@ def _unexpected(facts: Facts, failure: Failure) -> Verdict:
 
 
 _REDS: dict[str, Callable[[Facts, Failure], Verdict]] = {
+    "AnswersUnusable": _cause(
+        "Answers unusable", "Most answers could not be used, so the night stopped.",
+        "Mend the prompt, the categories or max_tokens in the task file, or choose another model; "
+        "deploy. The next batch tries it with at most 100 requests.",
+    ),
     "ApiKeyMissing": _no_key,
     "BatchNotFound": _not_found,
     "ClaudeRejected": _rejected,
