@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.errors import ClaudeRejected
+from nightshift.errors import ClaudeRejected, SettingsInvalid
 from tests.claude_standin import models
 from tests.moto.scene import Scene, Step
 
@@ -138,3 +138,12 @@ def test_what_is_open_is_collected_before_a_refusal_ends_the_night(scene: Scene)
     assert step["next"] == "wait"
     with pytest.raises(ClaudeRejected, match="does not know"):
         scene.send_all(second)
+
+
+def test_a_model_that_always_thinks_is_refused_before_anything_is_asked(scene: Scene) -> None:
+    scene.configure(MODEL="claude-opus-5-5")
+
+    with pytest.raises(SettingsInvalid, match="Set max_tokens to 1033 or more"):
+        scene.submit(scene.start())
+
+    assert operations(scene) == []

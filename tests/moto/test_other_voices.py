@@ -208,14 +208,34 @@ def test_a_create_that_finds_nothing_says_it_too(
 
 
 @pytest.mark.parametrize("operation", ["retrieve", "results"])
-@pytest.mark.parametrize("html", [False, True], ids=["as JSON", "as HTML"])
 def test_a_batch_that_is_not_found_is_not_found(
-    claude: StandIn, provider: Claude, operation: str, html: bool
+    claude: StandIn, provider: Claude, operation: str
 ) -> None:
-    say(claude, operation, status=404, html=html)
+    say(claude, operation, status=404)
 
     with pytest.raises(BatchNotFound):
         CALLS[operation](provider, ID)
+
+
+@pytest.mark.parametrize("operation", ["retrieve", "results", "cancel", "delete"])
+def test_a_page_that_does_not_find_a_batch_is_no_word_of_claudes(
+    claude: StandIn, provider: Claude, operation: str
+) -> None:
+    say(claude, operation, status=404, html=True)
+
+    with pytest.raises(ClaudeUnavailable, match="proxy or gateway"):
+        CALLS[operation](provider, ID)
+
+
+@pytest.mark.parametrize("batches", [0, 1])
+def test_a_list_that_never_comes_to_its_end_is_none(
+    claude: StandIn, provider: Claude, batches: int
+) -> None:
+    page = {"data": [BATCH] * batches, "has_more": True, "first_id": None, "last_id": None}
+    say(claude, "list", status=200, raw=json.dumps(page))
+
+    with pytest.raises(ClaudeUnavailable, match="proxy or gateway"):
+        provider.created_since(datetime.fromisoformat("2020-11-24T02:00:00Z"))
 
 
 @pytest.mark.parametrize("operation", CALLS)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ from nightshift import submit as submit_module
 from nightshift.claude import Claude
 from nightshift.errors import ApiKeyMissing, InvalidInput, PriceUnknown
 from nightshift.events import SubmitCall
+from nightshift.ledger import Ledger, Stale
 from nightshift.records import Round, Tally
 from nightshift.send import TIME_TO_SEND
 from nightshift.submit import submit
@@ -723,3 +725,23 @@ def _bound(scene: Scene, ticket_id: str) -> Decimal:
 
 def _without_duration(report: Step) -> Step:
     return {name: value for name, value in report.items() if name != "duration_seconds"}
+
+
+@pytest.mark.parametrize(("hours", "seconds"), [(0, 60), (1, 360), (100, 900)])
+def test_a_record_that_moves_on_each_time_is_waited_for_ever_longer(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, hours: int, seconds: int
+) -> None:
+    """100 hours of calls every minute would be more events than Step Functions allows."""
+
+    def moved_on(*_: Any) -> Any:
+        raise Stale
+
+    monkeypatch.setattr(Ledger, "begin_round", moved_on)
+    started = datetime.now(UTC) - timedelta(hours=hours)
+    night = scene.start()
+    call = SubmitCall.parse({"execution": night, "started_at": started.isoformat(), "input": {}})
+
+    step = submit(call, scene.stack, lambda: 900.0)
+
+    assert (step["next"], step["more"]) == ("wait", True)
+    assert step["wait_seconds"] == pytest.approx(seconds, abs=1)

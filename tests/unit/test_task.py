@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from nightshift import task as task_module
 from nightshift.errors import SettingsInvalid
 from nightshift.money import Price
 from nightshift.prices import published
-from nightshift.task import TASK_FILE, form_for, task, version_of
+from nightshift.task import TASK_FILE, check_room, form_for, task, version_of
 from tests.claude_standin.answers import answer
 from tests.claude_standin.params import NEW_VERSION, template
 
@@ -357,3 +358,25 @@ def test_the_bound_of_what_may_be_cached_is_that_of_writing_all_of_it() -> None:
     assert kept.bound(price).of(most) == most * Decimal("1e-6") + answers
     assert plain.bound(price).of(most) == most * Decimal("0.5e-6") + answers
     assert most > 4_096 + len("Hello")
+
+
+@pytest.mark.parametrize(
+    ("model", "max_tokens", "fits"),
+    [
+        ("claude-opus-5-5", 16, False),
+        ("claude-opus-5-5", 1032, False),
+        ("claude-opus-5-5", 1033, True),
+        ("claude-fable-5-20260801", 16, False),
+        ("claude-haiku-4-5", 16, True),
+        ("claude-of-next-year", 16, True),  # refused as PriceUnknown when something is to be sent
+    ],
+)
+def test_a_model_that_always_thinks_needs_room_for_that(
+    model: str, max_tokens: int, fits: bool
+) -> None:
+    """Beside "technical", the longest answer: nine characters, each a token at most."""
+    asked = task().model_copy(update={"max_tokens": max_tokens})
+    refused = pytest.raises(SettingsInvalid, match=f"max_tokens: {max_tokens} leaves {model} no")
+
+    with nullcontext() if fits else refused:
+        check_room(asked, model)

@@ -247,12 +247,18 @@ class Claude:
         return [_described(batch) for batch in self._page(anthropic.omit).data]
 
     def created_since(self, moment: datetime) -> list[ProviderBatch]:
-        """All batches of the workspace that are not older, through as many pages as that takes."""
+        """All batches of the workspace that are not older, through as many pages as that takes.
+
+        Raises:
+            ClaudeUnavailable: also for a list that never comes to its end.
+        """
         found: list[ProviderBatch] = []
         after: str | anthropic.Omit = anthropic.omit
         while True:
             page = self._page(after)
             described = [_described(batch) for batch in page.data]
+            if page.has_more and (not described or described[-1].batch_id == after):
+                raise _not_claude()
             found += [batch for batch in described if batch.created_at >= moment]
             if not page.has_more or described[-1].created_at < moment:
                 return found
@@ -277,7 +283,10 @@ class Claude:
         try:
             self._learn(answers.Batch, lambda client: _raw(client).cancel(batch_id))
         except (BatchNotFound, ClaudeRejected, ClaudeUnavailable) as error:
-            if getattr(error.__cause__, "status_code", None) not in (400, 404, 409):
+            said = error.__cause__
+            if not isinstance(said, anthropic.APIStatusError) or said.type is None:
+                raise
+            if said.status_code not in (400, 404, 409):
                 raise
 
     def delete(self, batch_id: str) -> None:
@@ -356,6 +365,8 @@ class Claude:
                 return call(self._connected())
         except anthropic.APIStatusError as error:
             if error.status_code == 404 and _OF_A_BATCH in error.request.url.path:
+                if error.type is None:  # a page: only Claude's own word is that a batch is unknown
+                    raise _not_claude() from error
                 said = f"Claude does not know it (request {error.request_id})."
                 raise BatchNotFound(said) from error
             if error.status_code in (408, 409, 429) or error.status_code >= 500:

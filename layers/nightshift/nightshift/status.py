@@ -48,15 +48,20 @@ def status(call: StatusCall, stack: Deployment) -> dict[str, Any]:
 
 
 def turn_seconds(waiting: Sequence[Batch], poll_seconds: int) -> int:
-    """How long a turn is: a tenth of the age of the oldest batch that is waited for, within bounds.
-    One that an earlier execution has set aside is looked at, not waited for.
+    """How long a turn is, by the age of the oldest batch that is waited for. One that an earlier
+    execution has set aside is looked at, not waited for."""
+    now = datetime.now(UTC)
+    created = [batch.created_at or now for batch in waiting if not batch.set_aside]
+    age = (now - min(created, default=now)).total_seconds()
+    return seconds_at(age, poll_seconds)
+
+
+def seconds_at(age: float, poll_seconds: int) -> int:
+    """How long to wait for what began `age` seconds ago: a tenth of that, within bounds.
 
     So 24 hours take some 125 turns of nine events, and Step Functions allows 25,000 events
     (docs.aws.amazon.com, Step Functions quotas, 2026-11).
     """
-    now = datetime.now(UTC)
-    created = [batch.created_at or now for batch in waiting if not batch.set_aside]
-    age = (now - min(created, default=now)).total_seconds()
     return int(max(poll_seconds, min(_LONGEST_WAIT, age / 10)))
 
 

@@ -21,7 +21,7 @@ from nightshift.records import TOO_LARGE, Batch, Night, Round, Version
 from nightshift.refusal import too_often
 from nightshift.report import Ending
 from nightshift.send import TIME_TO_SEND, Sender, Sent
-from nightshift.status import turn_seconds
+from nightshift.status import seconds_at, turn_seconds
 from nightshift.task import version_of
 from nightshift.unread import settle_lost
 
@@ -65,8 +65,9 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
         return _Turn(call, stack, lock, time_left, nights, version).decide()
     except Stale:
         # The lock or a record moved on under this call: read everything again, decide anew. After
-        # a wait, since a record that always says so would fill the execution's history.
-        return _wait(call.run_id, stack.settings.poll_seconds, more=True)
+        # a wait that grows, since a record that always says so would fill the execution's history.
+        age = (stack.now() - call.started_at).total_seconds()
+        return _wait(call.run_id, seconds_at(age, stack.settings.poll_seconds), more=True)
 
 
 def _stand_back(call: SubmitCall, stack: Deployment) -> Step:
