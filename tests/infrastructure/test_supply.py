@@ -40,6 +40,7 @@ def test_it_runs_the_very_command_of_the_readme(workflow: Any) -> None:
     runs = [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step]
 
     assert runs == ["make test"]
+    assert re.search(r"^make test\b", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: str(path.relative_to(ROOT)))

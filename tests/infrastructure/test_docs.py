@@ -1,0 +1,182 @@
+"""README and docs: one page to start with, links that lead somewhere, a row for all one can meet.
+
+What the template, the package and the Makefile name stands in the docs, and the other way round.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from nightshift import errors, message, report
+from nightshift.events import NightInput
+from nightshift.records import Night
+from nightshift.report import Ending
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+OPERATE = ROOT / "docs" / "operate.md"
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Between pairs of backticks, in text and in tables; never across lines.
+CODE = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[^\]]+\]:\s*(\S+)", re.MULTILINE)
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return FENCED.sub("", page.read_text())
+
+
+def links(page: Path) -> Iterator[str]:
+    for inline, reference in LINK.findall(prose(page)):
+        target = inline or reference
+        if not re.match(r"https?://", target):
+            yield target
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def section(page: Path, heading: str) -> str:
+    """What stands under a heading, up to the next one of its level."""
+    level, title = heading.split(" ", 1)
+    found = re.search(
+        rf"^{level} {re.escape(title)}$(.*?)(?=^#{{2,{len(level)}}} |\Z)",
+        page.read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert found, f"{page.name} has no {heading!r}"
+    return found[1]
+
+
+def first_cells(text: str) -> set[str]:
+    """All that is named as code in the first column of the tables of a text."""
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    return {name for row in rows for name in CODE.findall(row.split(" | ")[0])}
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len(README.read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_relative_to(ROOT), link
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    led_to = {(ROOT / link.partition("#")[0]).resolve() for link in links(README)}
+
+    assert set(PAGES) - {README} <= led_to
+
+
+def test_every_picture_is_shown_and_small() -> None:
+    pictures = set((ROOT / "docs").glob("*.png"))
+    shown = {(page.parent / link).resolve() for page in PAGES for link in links(page)}
+
+    assert pictures
+    assert pictures <= shown
+    assert [each.name for each in pictures if each.stat().st_size > 200_000] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_command_is_one(page: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    variables = set(re.findall(r"\$\((?:if \$\()?([A-Z_]+)\)", makefile))
+    commands = re.findall(r"^[^#\n]*?\bmake ([a-z-]+)((?: [A-Z_]+=\S+)*)", code(page), re.MULTILINE)
+
+    for target, given in commands:
+        assert target in targets, target
+        assert set(re.findall(r"([A-Z_]+)=", given)) <= variables, given
+
+
+def code(page: Path) -> str:
+    """Everything on a page that is set as code, a line each."""
+    text = page.read_text()
+    blocks = [block for _, block in FENCED.findall(text)]
+    return "\n".join([*blocks, *CODE.findall(prose(page))])
+
+
+def test_the_commands_of_operators_are_told() -> None:
+    told = "\n".join(map(code, PAGES))
+    commands = ["run", "test", "cost", "bench", "crash-proof", "clean"]
+
+    for command in [*commands, "night-report", "tickets-failed", "tickets-retry"]:
+        assert re.search(rf"\bmake {command}\b", told), command
+
+
+def test_every_alarm_has_a_row(resources: Any) -> None:
+    alarms = {n for n, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    told = {name for name in first_cells(section(OPERATE, "## Alarms")) if name.isidentifier()}
+
+    assert told == alarms
+
+
+def test_every_error_has_a_row() -> None:
+    ours = {
+        name
+        for name, each in vars(errors).items()
+        if isinstance(each, type) and issubclass(each, errors.NightshiftError)
+    } - {"NightshiftError"}
+
+    assert ours <= first_cells(section(OPERATE, "## Red nights"))
+
+
+def test_every_reason_of_a_partial_night_has_a_row() -> None:
+    assert message._WHY.keys() <= first_cells(section(OPERATE, "## The output"))
+
+
+def test_every_key_of_the_output_has_a_row() -> None:
+    output = report.flat(Night("2026-11-22"), Ending("complete"), 0, datetime.now(UTC))
+
+    assert output.keys() <= first_cells(section(OPERATE, "## The output"))
+
+
+def test_every_parameter_has_a_row_with_its_default(template: Any) -> None:
+    text = section(OPERATE, "## Parameters")
+    parameters = template["Parameters"]
+
+    assert first_cells(text) == parameters.keys()
+    for row in [line for line in text.splitlines() if line.startswith("| `")]:
+        names, defaults, _ = row.split(" | ", 2)
+        for name in CODE.findall(names):
+            default = str(parameters[name]["Default"])
+            assert (default in defaults) if default else ("none" in defaults), name
+
+
+def test_every_input_is_told() -> None:
+    told = section(OPERATE, "## Start by hand")
+
+    for name in NightInput.model_fields:
+        assert f'"{name}"' in told, name
+    actions = set(get_args(NightInput.model_fields["action"].annotation)) - {"classify"}
+    for action in actions:
+        assert f'{{"action": "{action}"}}' in told, action
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_output_of_the_stack_that_a_command_takes_is_one(template: Any, page: Path) -> None:
+    taken = set(re.findall(r"<([A-Z]\w+)>", code(page)))
+
+    assert taken <= template["Outputs"].keys()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_event_file_that_is_named_exists(page: Path) -> None:
+    named = re.findall(r"events/[\w-]+\.json", code(page))
+
+    assert [each for each in named if not (ROOT / each).exists()] == []
