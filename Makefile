@@ -27,21 +27,21 @@ $(BIN)/.installed: $(REQUIREMENTS) .python-version
 	touch $@
 
 run: install ## a whole night on this machine: TICKETS=file to bring your own, CLAUDE=real for the real API
-	@$(BIN)/python -m tests.night $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(CLAUDE),--claude $(CLAUDE))
+	@$(BIN)/python -m tools.local.night $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(CLAUDE),--claude $(CLAUDE))
 
 cost: install ## what it would cost, every model side by side: TICKETS=file, MODEL=name; sends nothing
-	@$(BIN)/python -m tests.cost $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(MODEL),--model "$(MODEL)")
+	@$(BIN)/python -m tools.desk.cost $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(MODEL),--model "$(MODEL)")
 
 night-report: install ## a night of a deployed stack as a page: STACK=name, RUN=2026-11-22, OUT=file
-	@$(BIN)/python -m tests.operator.night_report --stack "$(STACK)" \
+	@$(BIN)/python -m tools.operate.night_report --stack "$(STACK)" \
 		$(if $(RUN),--run "$(RUN)") $(if $(OUT),--out "$(OUT)")
 
 tickets-failed: install ## the tickets that a stack gave up, with reasons: STACK=name, REASON=short-name, LIMIT=rows
-	@$(BIN)/python -m tests.operator.failed_tickets list --stack "$(STACK)" \
+	@$(BIN)/python -m tools.operate.failed_tickets list --stack "$(STACK)" \
 		$(if $(REASON),--reason "$(REASON)") $(if $(LIMIT),--limit "$(LIMIT)")
 
 tickets-retry: install ## ask for them again: STACK=name, REASON=short-name, YES=1 to skip the question, DRY_RUN=1
-	@$(BIN)/python -m tests.operator.failed_tickets retry --stack "$(STACK)" \
+	@$(BIN)/python -m tools.operate.failed_tickets retry --stack "$(STACK)" \
 		$(if $(REASON),--reason "$(REASON)") $(if $(YES),--yes) $(if $(DRY_RUN),--dry-run)
 
 test: lint ## everything that proves it: style, types, units, handlers, the deployed stack

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from tests.claude_standin.answers import RowRule
-from tests.claude_standin.batches import Life
 from tests.crash_proof.checks import at_any_time, violations
 from tests.crash_proof.driver import Endless, Operator, Start
 from tests.crash_proof.faults import Fault, modes_of
 from tests.crash_proof.world import Noted, Stranger, Trouble, Workshop, World, workshop
+from tools.local.claude_standin.answers import RowRule
+from tools.local.claude_standin.batches import Life
 
 EMPTY = "t-05"
 _until_exit = ExitStack()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.local_cloud.cloud import REPOSITORY, LocalCloud
-from tests.local_cloud.stack import build
+from tools.local.cloud.cloud import REPOSITORY, LocalCloud
+from tools.local.cloud.stack import build
 
 # What the runtime puts beside the standard library
 # (docs.aws.amazon.com, Lambda, Python runtimes, 2026-11).

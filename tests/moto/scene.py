@@ -17,7 +17,7 @@ from samtranslator.yaml_helper import yaml_parse
 from nightshift import aws, canary, custom_id, deployment, settings, table_check, task
 from nightshift.deployment import Deployment
 from nightshift.records import Tally
-from tests.claude_standin import StandIn
+from tools.local.claude_standin import StandIn
 
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = yaml_parse((REPOSITORY / "template.yaml").read_text())

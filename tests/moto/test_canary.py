@@ -12,8 +12,8 @@ import pytest
 from nightshift import canary
 from nightshift.errors import ClaudeRejected
 from nightshift.task import form_for, task
-from tests.claude_standin import models
 from tests.moto.scene import DAY, Scene, Step
+from tools.local.claude_standin import models
 
 MODEL = "claude-haiku-4-5"
 
@@ -295,7 +295,7 @@ def in_days(monkeypatch: pytest.MonkeyPatch, days: int) -> date:
     assert known is not None
     retires = datetime.now(UTC) + timedelta(days=days)
     changed = replace(known, lifecycle="deprecated", retires_at=retires.isoformat())
-    monkeypatch.setattr("tests.claude_standin.endpoints.find", lambda name: changed)
+    monkeypatch.setattr("tools.local.claude_standin.endpoints.find", lambda name: changed)
     return retires.date()
 
 
@@ -306,7 +306,7 @@ def test_a_retired_or_unknown_model_creates_nothing(
     assert known is not None
     retired = replace(known, lifecycle="retired")
     for found, words in ((retired, "has retired"), (None, "does not know the model")):
-        monkeypatch.setattr("tests.claude_standin.endpoints.find", lambda name, f=found: f)
+        monkeypatch.setattr("tools.local.claude_standin.endpoints.find", lambda name, f=found: f)
         night = scene.start(f"night-{found is None}")
         with pytest.raises(ClaudeRejected, match=words):
             scene.send_all(night)

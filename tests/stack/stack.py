@@ -12,8 +12,8 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from nightshift import canary, custom_id
 from nightshift.task import task
-from tests.claude_standin import Life, StandIn
-from tests.local_cloud.cloud import LocalCloud
+from tools.local.claude_standin import Life, StandIn
+from tools.local.cloud.cloud import LocalCloud
 
 CANARY = "xylograph"
 """A word in the text of every ticket and in its markup, and in nothing else."""

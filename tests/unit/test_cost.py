@@ -8,8 +8,8 @@ import pytest
 
 from nightshift.prices import published
 from nightshift.task import task
-from tests.cost.__main__ import main
-from tests.cost.compare import Tickets, load, offers
+from tools.desk.cost.__main__ import main
+from tools.desk.cost.compare import Tickets, load, offers
 
 NIGHT = Tickets("a file", count=1_000, empty=0, left_out=0, tokens=100_000)
 

@@ -12,11 +12,11 @@ from botocore.stub import Stubber
 
 from nightshift.tickets import TicketTable
 from tests.crash_proof.world import Workshop, workshop
-from tests.operator import stack as stacks
-from tests.operator.failed_tickets import __main__ as command
-from tests.operator.failed_tickets import table
-from tests.operator.failed_tickets.table import NO_REASON, failed_tickets, retry
-from tests.operator.stack import Stack, Unusable, find
+from tools.operate import stack as stacks
+from tools.operate.failed_tickets import __main__ as command
+from tools.operate.failed_tickets import table
+from tools.operate.failed_tickets.table import NO_REASON, failed_tickets, retry
+from tools.operate.stack import Stack, Unusable, find
 
 ERRORS = {
     "refusal": "refusal: Claude declined to answer in 3 attempts.",

@@ -13,11 +13,11 @@ import pytest
 from nightshift.budget import Left
 from nightshift.money import Usage
 from nightshift.records import REFUSED, Batch, Night, Round, State, Tally
-from tests.operator.failed_tickets.table import FailedTicket
-from tests.operator.night_report.page import page
-from tests.operator.night_report.record import Failure, Record, Report
-from tests.operator.night_report.words import adding_up
-from tests.operator.stack import Stack
+from tools.operate.failed_tickets.table import FailedTicket
+from tools.operate.night_report.page import page
+from tools.operate.night_report.record import Failure, Record, Report
+from tools.operate.night_report.words import adding_up
+from tools.operate.stack import Stack
 
 HOSTILE = "<script>alert('x')</script>\x1b[2J\u202e"
 TWO = datetime(2026, 11, 22, 2, tzinfo=UTC)

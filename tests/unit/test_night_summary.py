@@ -10,9 +10,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from tests.night.keep import FILES, Tickets
-from tests.night.summary import Night, summary
-from tests.night.tickets import Findings
+from tools.local.night.keep import FILES, Tickets
+from tools.local.night.summary import Night, summary
+from tools.local.night.tickets import Findings
 
 OUTPUT: dict[str, Any] = {
     "run_id": "2026-11-22",
