@@ -185,6 +185,7 @@ def _succeeded(
     custom_id: str, template: Template, text: str, outcome: dict[str, Any], in_cache: bool
 ) -> Answer:
     model = template.model
+    assert model is not None, "a request for an unknown model is refused before"
     asked = count_tokens(text, model) + template.system_tokens + MESSAGE_OVERHEAD
     cached = template.cached_tokens
     row = Answer(
@@ -205,7 +206,7 @@ def _succeeded(
             "type": "refusal", "category": None, "explanation": "The stand-in was told to refuse.",
         }  # fmt: skip
         row.text = outcome.get("text")
-    if row.stop_reason == "max_tokens" and "text" not in outcome:
+    if row.stop_reason == "max_tokens" and "text" not in outcome and row.text:
         row.text = row.text[: len(row.text) // 2]
     _spend(row, template)
     return row
@@ -213,7 +214,7 @@ def _succeeded(
 
 def _says(template: Template, text: str, outcome: dict[str, Any]) -> str:
     if "text" in outcome:
-        return outcome["text"]
+        return str(outcome["text"])
     if not template.categories:
         return SAYS
     label = classify(text, template.categories)
@@ -224,7 +225,8 @@ def _says(template: Template, text: str, outcome: dict[str, Any]) -> str:
 def _thoughts(template: Template, text: str) -> str | None:
     """A thinking block, unless it is off: haiku-5-5 thinks by default, haiku-4-5 does not."""
     thinking = template.params.get("thinking")
-    if not (template.model.thinks_by_default if thinking is None else _is_on(thinking)):
+    by_default = template.model is not None and template.model.thinks_by_default
+    if not (by_default if thinking is None else _is_on(thinking)):
         return None
     return f"The user writes {len(text)} characters. Which category fits best? " * 3
 

@@ -39,23 +39,23 @@ class Control:
         self._call("POST", "advance", seconds=seconds)
 
     def end_batch(self, batch_id: str) -> dict[str, Any]:
-        return self._call("POST", "end", batch_id=batch_id)
+        return dict(self._call("POST", "end", batch_id=batch_id))
 
     def expire_batch(self, batch_id: str, done: float = 0.0) -> dict[str, Any]:
         """End it now; the share `done` of its requests has finished, the others expire."""
-        return self._call("POST", "end", batch_id=batch_id, cut="expired", done=done)
+        return dict(self._call("POST", "end", batch_id=batch_id, cut="expired", done=done))
 
     def cancel_batch(self, batch_id: str, done: float = 0.0) -> dict[str, Any]:
         """As if someone else had canceled it, and it had ended now."""
-        return self._call("POST", "end", batch_id=batch_id, cut="canceled", done=done)
+        return dict(self._call("POST", "end", batch_id=batch_id, cut="canceled", done=done))
 
     def state(self) -> dict[str, Any]:
         """Clock, life, rules with how often they were used."""
-        return self._call("GET", "state")
+        return dict(self._call("GET", "state"))
 
     def batches(self) -> list[dict[str, Any]]:
         """Every batch ever created, oldest first, with `deleted`."""
-        return self.state()["batches"]
+        return list(self.state()["batches"])
 
     def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
         """Every HTTP request in order: method, path, status, accepted, lost, lines, fault."""

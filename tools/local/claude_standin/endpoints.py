@@ -115,9 +115,9 @@ def _messages(call: Call, batches: Batches) -> Reply:
         raise error
     row = batches.answer("", judged, messages)
     if row.type != "succeeded":
-        error = row.error or {"type": "api_error", "message": f"scripted: {row.type}"}
+        said = row.error or {"type": "api_error", "message": f"scripted: {row.type}"}
         statuses = {kind: status for status, kind in reversed(TYPES.items())}
-        raise ApiError(statuses.get(error["type"], 500), error["message"], error["type"])
+        raise ApiError(statuses.get(said["type"], 500), said["message"], said["type"])
     said = message(row, f"{batches.now()}", "standard")
     batches.note_synchronous(params | {"messages": messages}, said)
     return Reply(said)

@@ -54,7 +54,7 @@ class ApiError(Exception):
 
     @property
     def error(self) -> dict[str, Any]:
-        code = (self.details or {}).get("error_code")
+        code = (self.details or {}).get("error_code", "")
         usual = CODES.get(code) or MESSAGES.get(self.status, _phrase(self.status))
         error: dict[str, Any] = {
             "type": self.type or TYPES.get(self.status, "api_error"),

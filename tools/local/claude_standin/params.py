@@ -67,7 +67,7 @@ def template(params: dict[str, Any], version: str, batch: bool) -> Template:
         return judged
     prefix = text_of(blocks[: marked[-1] + 1])
     prefix_tokens = count_tokens(prefix, model)
-    if prefix_tokens < model.min_cacheable_tokens:  # silently, as the API does
+    if model is None or prefix_tokens < model.min_cacheable_tokens:  # silently, as the API does
         return judged
     ttl = blocks[marked[-1]]["cache_control"].get("ttl", "5m")
     return replace(judged, cached=prefix, cached_tokens=prefix_tokens, cache_ttl=ttl)

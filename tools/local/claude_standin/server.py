@@ -67,7 +67,8 @@ class StandIn(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Without HTTPServer's reverse DNS lookup, which can take seconds."""
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        host, self.server_port = self.server_address[:2]
+        self.server_name = str(host)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves early is no news; anything else is a fault of the stand-in."""
@@ -122,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         entry.update(accepted=call.accepted, object_id=call.object_id)
         self.server.stopping.wait(call.do.get("delay", 0))
         if "dribble" in call.do:
-            self.wfile = _Dribble(self.wfile, call.do["dribble"], self.server.stopping)
+            self.wfile = _Dribble(self.wfile, call.do["dribble"], self.server.stopping)  # type: ignore[assignment]
             self.close_connection = True
         self._finish(reply, call, entry)
 

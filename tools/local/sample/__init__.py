@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tools.local.sample.compose import compose, digits, weighted
+from tools.local.sample.compose import Json, compose, digits, weighted
 
 COUNT = 3_000
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -21,7 +21,7 @@ LONGEST_ID = "T" + "長" * 341  # 1,024 bytes in UTF-8: all that an index's sort
 LOG_CHARACTERS = 60_000
 
 
-def tickets() -> Iterator[dict]:
+def tickets() -> Iterator[dict[str, str]]:
     """3,000 tickets as a helpdesk holds them: ticket_id, created_at, and mostly subject and body.
 
     The same on every call; `created_at` is ISO 8601 in UTC, ascending over 20 November 2026.
@@ -29,7 +29,7 @@ def tickets() -> Iterator[dict]:
     return (ticket for ticket, _ in labelled())
 
 
-def labelled() -> Iterator[tuple[dict, str | None]]:
+def labelled() -> Iterator[tuple[dict[str, str], str | None]]:
     """The tickets with the category they were written for; None for those without any text."""
     rng = random.Random(SEED)
     oddities, languages = _read("oddities.json"), _languages()
@@ -66,7 +66,7 @@ def _log(rng: random.Random, lines: list[str]) -> str:
     return log
 
 
-def _languages() -> list[dict]:
+def _languages() -> list[Json]:
     common, here = _read("common.json"), Path(__file__).parent
     languages = [_read(path) for path in sorted(here.glob("phrases/*.json"))]
     return [
@@ -74,5 +74,5 @@ def _languages() -> list[dict]:
     ]
 
 
-def _read(name: str | Path) -> dict:
-    return json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
+def _read(name: str | Path) -> Json:
+    return dict(json.loads((Path(__file__).parent / name).read_text(encoding="utf-8")))

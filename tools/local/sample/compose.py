@@ -3,11 +3,14 @@
 import html
 import random
 import re
+from typing import Any
+
+type Json = dict[str, Any]
 
 STYLES = {"terse": 22, "plain": 40, "long": 19, "thread": 19}
 
 
-def compose(rng: random.Random, language: dict, category: str) -> dict:
+def compose(rng: random.Random, language: Json, category: str) -> dict[str, str]:
     topic, fill = rng.choice(language["topics"][category]), _fill(rng, language)
     style = "bare" if topic.get("bare") else weighted(rng, STYLES)
     if style == "thread" and category in ("feedback", "other"):
@@ -28,7 +31,7 @@ def compose(rng: random.Random, language: dict, category: str) -> dict:
 
 
 def _message(
-    rng: random.Random, language: dict, category: str, topic: dict, style: str
+    rng: random.Random, language: Json, category: str, topic: Json, style: str
 ) -> tuple[str, list[str]]:
     """What is written now; and quoted below it: who wrote when, the answer, the first message."""
     joined = language["joiner"].join
@@ -78,7 +81,7 @@ def _as_html(paragraphs: list[str], quote: list[str]) -> str:
     return "".join(paragraphs) + quoted
 
 
-def _fill(rng: random.Random, language: dict) -> dict[str, str]:
+def _fill(rng: random.Random, language: Json) -> dict[str, str]:
     fill = {slot: digits(rng, rng.choice(values)) for slot, values in language["fill"].items()}
     login, name = rng.choice(list(language["people"].items()))
     company, client = rng.sample(language["companies"], 2)

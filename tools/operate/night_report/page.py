@@ -103,7 +103,9 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         day=words.day_of(record.night.run_id),
         note=note,
         count=words.count,
-        clock=lambda moment: words.clock_on(moment, facts.start.date()) if moment else NOTHING,
+        clock=lambda moment: (
+            words.clock_on(moment, facts.start.date()) if moment and facts.start else NOTHING
+        ),
         duration=words.duration,
         made_at=now or datetime.now(UTC),
     )
