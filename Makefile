@@ -38,7 +38,7 @@ $(BIN)/.installed: requirements-dev.txt $(BIN)/.tools
 
 run: tools ## a whole night here: TICKETS=file, MODEL=name, CLAUDE=real
 	@$(BIN)/python -m tools.local.night $(if $(TICKETS),--tickets "$(TICKETS)") \
-		$(if $(CLAUDE),--claude $(CLAUDE))
+		$(if $(MODEL),--model "$(MODEL)") $(if $(CLAUDE),--claude $(CLAUDE))
 
 cost: tools ## what tickets cost, by model: TICKETS=file, MODEL=name
 	@$(BIN)/python -m tools.desk.cost $(if $(TICKETS),--tickets "$(TICKETS)") \

@@ -1,4 +1,4 @@
-"""A whole night on this machine: `python -m tools.local.night [--tickets FILE] [--claude real]`.
+"""A whole night on this machine: `python -m tools.local.night --help`.
 
 Exit codes: 0 a good night, 1 not a good night, 2 nothing to start with, 130 stopped.
 """
@@ -16,6 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.text import Text
 
+from nightshift.errors import PriceUnknown, SettingsInvalid
+from nightshift.task import task
 from tools.local.cloud.cloud import REPOSITORY, LocalCloudFailed
 from tools.local.night.claude import ClaudeMissing, real_claude
 from tools.local.night.night import run
@@ -37,13 +39,15 @@ def main() -> int:
     for number in STOPS:
         signal.signal(number, _stop)
     try:
+        if options.model:
+            task().price_table.of(options.model)
         real = real_claude() if options.claude == "real" else None
         with _alone():
-            good = run(options.tickets, real, DIRECTORY, console)
+            good = run(options.tickets, real, options.model, DIRECTORY, console)
     except KeyboardInterrupt:
         console.print("\n Stopped. Everything that was started here has ended.", style="yellow")
         return STOPPED
-    except (UnusableFile, ClaudeMissing, Busy) as error:
+    except (UnusableFile, ClaudeMissing, Busy, PriceUnknown, SettingsInvalid) as error:
         console.print(Text(f" {error}", "red"))
         return UNUSABLE
     except (LocalCloudFailed, ClientError, BotoCoreError) as error:
@@ -69,6 +73,7 @@ def _options() -> argparse.Namespace:
         default="stand-in",
         help="real: Claude itself, with the key in ANTHROPIC_API_KEY; costs money",
     )
+    parser.add_argument("--model", help="the stack's Model; without it, the template's default")
     return parser.parse_args()
 
 

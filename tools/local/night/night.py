@@ -25,7 +25,9 @@ BAD_LINES_SHOWN = 8
 LOG_LINES_SHOWN = 8
 
 
-def run(path: Path | None, real: Claude | None, directory: Path, console: Console) -> bool:
+def run(
+    path: Path | None, real: Claude | None, model: str | None, directory: Path, console: Console
+) -> bool:
     """Run a night with the tickets of a file, or of the sample; True if it was a good one.
 
     What stays of it lies in `directory`. Raises UnusableFile, ClaudeMissing, LocalCloudFailed.
@@ -33,7 +35,7 @@ def run(path: Path | None, real: Claude | None, directory: Path, console: Consol
     findings = _check(path, directory, console)
     with (
         _claude(real, directory, console) as claude,
-        _stack(claude, directory, console) as (cloud, outputs),
+        _stack(claude, model, directory, console) as (cloud, outputs),
     ):
         with step(console, "Load") as done:
             table = outputs["TicketTableName"]
@@ -85,7 +87,7 @@ def _claude(real: Claude | None, directory: Path, console: Console) -> Iterator[
 
 @contextmanager
 def _stack(
-    claude: Claude, directory: Path, console: Console
+    claude: Claude, model: str | None, directory: Path, console: Console
 ) -> Iterator[tuple[LocalCloud, dict[str, str]]]:
     """The stack in a local cloud, with the key in its secret, and its outputs."""
     with ExitStack() as started:
@@ -97,7 +99,7 @@ def _stack(
             template = build(cloud)
             done.result = "sam build"
         with step(console, "Deploy") as done:
-            outputs = deploy(cloud, STACK, template, _parameters(claude))
+            outputs = deploy(cloud, STACK, template, _parameters(claude, model))
             cloud.client("secretsmanager").put_secret_value(
                 SecretId=outputs["ApiKeySecretArn"], SecretString=claude.api_key
             )
@@ -105,9 +107,10 @@ def _stack(
         yield cloud, outputs
 
 
-def _parameters(claude: Claude) -> dict[str, str]:
+def _parameters(claude: Claude, model: str | None) -> dict[str, str]:
     arm = platform.machine().lower() in ("arm64", "aarch64")
-    return {
+    chosen = {"Model": model} if model else {}
+    return chosen | {
         "AnthropicBaseUrl": claude.url,
         "Architecture": "arm64" if arm else "x86_64",
         "ScheduleState": "DISABLED",
