@@ -7,7 +7,7 @@
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
-VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+VERSION := $(shell sed -n 's/^version = "\([^"]*\)".*/\1/p' pyproject.toml)
 # Where the last run of the tests left what it measured.
 BUILD := .build
 # The stack that the commands for operators look at; `sam deploy` calls it so.

@@ -18,6 +18,7 @@ from tools.operate.night_report.page import page
 from tools.operate.night_report.record import Failure, Record, Report
 from tools.operate.night_report.words import adding_up
 from tools.operate.stack import Stack
+from tools.version import VERSION
 
 HOSTILE = "<script>alert('x')</script>\x1b[2J\u202e"
 TWO = datetime(2026, 11, 22, 2, tzinfo=UTC)
@@ -474,3 +475,7 @@ def test_nothing_is_drawn_outside_of_the_chart() -> None:
     assert all(0 <= at <= 100 for at in places(html))
     for left, width in re.findall(r'style="left:([\d.]+)%;width:([\d.]+)%"', html):
         assert float(left) + float(width) <= 100.01
+
+
+def test_the_page_says_which_version_drew_it() -> None:
+    assert f"by Nightshift {VERSION}" in page(record(batch()))

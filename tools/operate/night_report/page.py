@@ -18,6 +18,7 @@ from tools.operate.night_report.facts import EMPTY, Facts
 from tools.operate.night_report.record import MOST_TICKETS_READ, Record
 from tools.operate.night_report.timeline import timeline
 from tools.operate.night_report.verdict import verdict
+from tools.version import VERSION
 
 IDS_A_REASON = 24
 NIGHTS_SHOWN = 14
@@ -108,6 +109,7 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         ),
         duration=words.duration,
         made_at=now or datetime.now(UTC),
+        version=VERSION,
     )
 
 
