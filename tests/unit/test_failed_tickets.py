@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, NoRegionError
 from botocore.stub import Stubber
 
 from nightshift.tickets import TicketTable
@@ -261,6 +261,31 @@ def test_what_aws_refuses_is_named(code: str) -> None:
 
     with pytest.raises(Unusable, match=code):
         find("nights", account)
+
+
+def test_the_region_that_is_advised_is_the_one_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str | None] = []
+
+    def session(region_name: str | None) -> Account:
+        asked.append(region_name)
+        account = Account()
+        account.answers.add_client_error("describe_stacks", "AccessDenied")
+        return account
+
+    monkeypatch.setattr(stacks.boto3, "Session", session)
+    for region in ("eu-west-1", ""):
+        monkeypatch.setenv("AWS_REGION", region)
+        with pytest.raises(Unusable):
+            find("nights")
+
+    assert asked == ["eu-west-1", None]
+
+
+def test_without_a_region_the_advice_names_what_is_read() -> None:
+    with pytest.raises(Unusable, match="set AWS_REGION"), stacks.explained():
+        raise NoRegionError
 
 
 def test_a_stack_of_others_is_refused() -> None:

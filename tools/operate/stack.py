@@ -1,5 +1,6 @@
 """A deployed stack, found by its name in the account that the environment leads to."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ def find(name: str, session: Any = None) -> Stack:
     Raises Unusable if there is none, or if it is none of ours.
     """
     with explained():
-        session = session or boto3.Session()
+        # AWS's own CLI reads AWS_REGION first, boto3 reads AWS_DEFAULT_REGION alone.
+        session = session or boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
         try:
             answer = session.client("cloudformation", config=_CONFIG).describe_stacks(
                 StackName=name
