@@ -15,7 +15,7 @@ from nightshift.money import Usage
 from nightshift.records import REFUSED, Batch, Night, Round, State, Tally
 from tools.operate.failed_tickets.table import FailedTicket
 from tools.operate.night_report.page import page
-from tools.operate.night_report.record import Failure, Record, Report
+from tools.operate.night_report.record import MOST_TICKETS_READ, Failure, Record, Report
 from tools.operate.night_report.words import adding_up
 from tools.operate.stack import Stack
 from tools.version import VERSION
@@ -315,6 +315,19 @@ def test_tickets_given_up_are_asked_again_only_where_that_can_help() -> None:
     assert "make tickets-retry STACK=helpdesk REASON=refusal" in both.text
     assert "1 ticket stays without a category: sort it by hand. " in headline(alone)
     assert "tickets-retry" not in alone.text
+
+
+def test_what_was_not_read_to_the_end_is_counted_as_at_least_so_many() -> None:
+    failed = tuple(given_up(f"T-{n}") for n in range(MOST_TICKETS_READ))
+    tally = Tally(classified=1_000, failed=5_000, succeeded=6_000)
+
+    text = reading(batch(requests=6_000, tally=tally), failed=failed).text
+
+    assert "5,000 were given up" in text
+    assert "At least 2,000 tickets stay without a category" in text
+    assert "refusal at least 2,000 tickets" in text
+    assert "and at least 1,976 more" in text
+    assert "This page reads 2,000 failed tickets and no more" in text
 
 
 def test_the_page_leads_to_the_consoles_and_a_local_one_nowhere() -> None:

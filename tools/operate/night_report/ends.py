@@ -32,6 +32,7 @@ def _given_up(facts: Facts, many: bool) -> tuple[Action, ...]:
     if not tickets:
         return ()
     still = count(len(tickets), "ticket stays", "tickets stay")
+    still = still if facts.record.all_read else f"At least {still}"
     nothing = "Look at the reasons below." if many else "Nothing for the night."
     sort = "sort it by hand" if len(tickets) == 1 else "sort them by hand"
     again = "" if all(ticket.reason == EMPTY for ticket in tickets) else ", or ask again"

@@ -15,7 +15,7 @@ from tools.operate.failed_tickets.table import FailedTicket
 from tools.operate.night_report import words
 from tools.operate.night_report.advice import Verdict
 from tools.operate.night_report.facts import EMPTY, Facts
-from tools.operate.night_report.record import MOST_TICKETS_READ, Record
+from tools.operate.night_report.record import Record
 from tools.operate.night_report.timeline import timeline
 from tools.operate.night_report.verdict import verdict
 from tools.version import VERSION
@@ -94,7 +94,6 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         timeline=timeline(facts),
         categories=list(_categories(facts)),
         reasons=list(_reasons(record.failed)),
-        all_read=len(record.failed) < MOST_TICKETS_READ,
         nights=list(_nights(facts)),
         took=_took(facts),
         money=words.adding_up(facts.cost, facts.realtime),

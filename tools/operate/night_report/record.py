@@ -67,6 +67,11 @@ class Record:
     running: bool
 
     @property
+    def all_read(self) -> bool:
+        """Whether `failed` is all of them: reading ends at MOST_TICKETS_READ."""
+        return len(self.failed) < MOST_TICKETS_READ
+
+    @property
     def standing_failures(self) -> list[Failure]:
         """Those that no later report has made good."""
         reported = self.report.reported_at if self.report else None
