@@ -317,6 +317,18 @@ def test_tickets_given_up_are_asked_again_only_where_that_can_help() -> None:
     assert "tickets-retry" not in alone.text
 
 
+def test_tokens_are_those_that_the_run_reported() -> None:
+    """The workflow's output counts what was asked in real time as well."""
+    usage = Usage(27_000, 500)
+    report = Report(status="complete", input_tokens=27_260, output_tokens=505)
+
+    told = reading(batch(tally=Tally(100, succeeded=100, usage=usage)), report=report).text
+    summed = reading(batch(tally=Tally(100, succeeded=100, usage=usage)), report=None).text
+
+    assert "27,260 in, 505 out" in told
+    assert "27,000 in, 500 out" in summed
+
+
 def test_what_was_not_read_to_the_end_is_counted_as_at_least_so_many() -> None:
     failed = tuple(given_up(f"T-{n}") for n in range(MOST_TICKETS_READ))
     tally = Tally(classified=1_000, failed=5_000, succeeded=6_000)

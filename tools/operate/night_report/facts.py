@@ -88,7 +88,8 @@ class Facts:
     def balanced(self) -> bool:
         return self.submitted == self.tally.accounted
 
-    # Money, in USD: as reported, which counts more than batches, or summed up where it is not yet.
+    # Money in USD, and tokens: as reported, which counts more than batches, or summed up where
+    # nothing is reported yet.
 
     @property
     def cost(self) -> float:
@@ -122,8 +123,17 @@ class Facts:
 
     @property
     def input_tokens(self) -> int:
-        used = self.tally.usage
+        report, used = self.record.report, self.tally.usage
+        if report and report.input_tokens is not None:
+            return report.input_tokens
         return used.input_tokens + used.cache_read + used.cache_write_5m + used.cache_write_1h
+
+    @property
+    def output_tokens(self) -> int:
+        report = self.record.report
+        if report and report.output_tokens is not None:
+            return report.output_tokens
+        return self.tally.usage.output_tokens
 
     @property
     def models(self) -> list[str]:

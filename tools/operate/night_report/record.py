@@ -34,6 +34,8 @@ class Report(BaseModel):
     failed: int = 0
     cost_usd: float | None = None
     realtime_cost_usd: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     duration_seconds: int = 0
     reported_at: datetime | None = None
     categories: dict[str, int] = {}
