@@ -317,6 +317,12 @@ def test_tickets_given_up_are_asked_again_only_where_that_can_help() -> None:
     assert "tickets-retry" not in alone.text
 
 
+def test_a_stack_that_is_called_as_the_project_does_not_stutter() -> None:
+    text = reading(batch(), stack=replace(STACK, name="nightshift")).text
+
+    assert "Nightshift stack nightshift" in text
+
+
 def test_tokens_are_those_that_the_run_reported() -> None:
     """The workflow's output counts what was asked in real time as well."""
     usage = Usage(27_000, 500)
