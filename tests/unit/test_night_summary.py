@@ -137,6 +137,19 @@ def test_a_night_that_was_not_good_says_why(
     assert "good night" not in shown(bad)
 
 
+def test_one_ticket_is_told_in_the_singular(night: Night) -> None:
+    output = OUTPUT | {"submitted": 1, "classified": 1, "requeued": 0, "failed": 0, "empty": 0}
+    one = replace(
+        night, output=output, tickets=Tickets(Counter(other=1)), findings=Findings(1, [(7, "bad")])
+    )
+
+    text = " ".join(shown(one).split())
+
+    assert "1 of 1 ticket has a category" in text
+    assert "1 line was left out" in text
+    assert "1 ticket is pending." in replace(one, output=output | {"pending": 1}).complaints()
+
+
 def test_a_ticket_that_the_table_lost_is_noticed(night: Night) -> None:
     lost = replace(night, findings=Findings(48_001))
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from nightshift.forecast import CACHE_HITS
 from tools.desk.cost.compare import Offer, Tickets
 from tools.local.night.screen import readable
+from tools.operate.night_report.words import count
 
 NIGHTS_A_YEAR = 365
 
@@ -19,7 +20,7 @@ NIGHTS_A_YEAR = 365
 def comparison(tickets: Tickets, offers: Sequence[Offer]) -> RenderableType:
     left_out = f"; lines left out: {tickets.left_out:,}" if tickets.left_out else ""
     title = Text.assemble(
-        (f"{tickets.count:,} tickets a night", "bold"),
+        (f"{count(tickets.count, 'ticket')} a night", "bold"),
         f" in {readable(tickets.name)}, {tickets.empty:,} of them without any text{left_out}",
     )
     return Padding(Group(title, _table(offers), *_notes(offers)), (1, 1))

@@ -18,6 +18,7 @@ from tools.local.night.screen import WIDEST, readable, step, timed
 from tools.local.night.summary import Night, summary
 from tools.local.night.tickets import Findings, check, read
 from tools.local.night.watch import Ending, Watched, follow
+from tools.operate.night_report.words import count
 
 STACK = "nightshift"
 STAND_IN = "Claude was played by a stand-in that sorts by keywords; nothing was charged."
@@ -39,13 +40,16 @@ def run(
     ):
         with step(console, "Load") as done:
             table = outputs["TicketTableName"]
-            count = load(cloud.client("dynamodb"), table, read(path, Findings()))
-            done.result = f"{count:,} tickets, all pending"
+            loaded = load(cloud.client("dynamodb"), table, read(path, Findings()))
+            done.result = f"{count(loaded, 'ticket')}, all pending"
         model = _parameter(cloud, "Model")
         if real:
             budget = float(_parameter(cloud, "MaxCostUsd"))
-            console.print(f" {count:,} tickets go to {model}, for ${budget:,.2f} at most.")
-        ending = _night(cloud, outputs, claude, console, count)
+            console.print(
+                f" {count(loaded, 'ticket goes', 'tickets go')} to {model}, "
+                f"for ${budget:,.2f} at most."
+            )
+        ending = _night(cloud, outputs, claude, console, loaded)
         with step(console, "Keep") as done:
             tickets = keep.keep_tickets(cloud, table, directory)
             keep.keep_run(cloud, outputs["RunTableName"], directory)

@@ -16,6 +16,7 @@ from tools.local.night import keep
 from tools.local.night.keep import Tickets
 from tools.local.night.screen import readable
 from tools.local.night.tickets import Findings
+from tools.operate.night_report.words import count
 
 IDS_SHOWN = 3
 ID_CELLS = 24
@@ -47,19 +48,21 @@ class Night:
         )  # fmt: skip
         if accounted != output["submitted"]:
             found.append(
-                f"The books do not balance: {output['submitted']:,} requests, {accounted:,} ends."
+                f"The books do not balance: {count(output['submitted'], 'request')}, "
+                f"{count(accounted, 'end')}."
             )
         if output["pending"] or self.tickets.undecided:
-            found.append(f"{max(output['pending'], self.tickets.undecided):,} tickets are pending.")
+            waiting = max(output["pending"], self.tickets.undecided)
+            found.append(f"{count(waiting, 'ticket is', 'tickets are')} pending.")
         total = self.tickets.categories.total() + sum(map(len, self.tickets.failed.values()))
         if total + self.tickets.undecided != self.findings.tickets:
-            found.append(f"{self.findings.tickets:,} tickets went in, {total:,} came out.")
+            found.append(f"{count(self.findings.tickets, 'ticket')} went in, {total:,} came out.")
         given_up = sum(map(len, self.tickets.failed.values())) - output["empty"]
         if given_up > self.tickets.categories.total():
             found.append(
-                f"{given_up:,} tickets were given up, more than have a category: see the reasons "
-                "below. If Claude's answers are no categories, look at the prompt, max_tokens and "
-                "the model's settings in task.toml, and try again."
+                f"{count(given_up, 'ticket was', 'tickets were')} given up, more than have a "
+                "category: see the reasons below. If Claude's answers are no categories, look at "
+                "the prompt, max_tokens and the model's settings in task.toml, and try again."
             )
         return found
 
@@ -84,7 +87,8 @@ def _headline(night: Night) -> RenderableType:
         return Group(*(Text(f"✗ {complaint}", "bold red") for complaint in complaints))
     classified = night.tickets.categories.total()
     return Text(
-        f"A good night: {classified:,} of {night.findings.tickets:,} tickets have a category.",
+        f"A good night: {classified:,} of {count(night.findings.tickets, 'ticket')} "
+        f"{'has' if classified == 1 else 'have'} a category.",
         "bold green",
     )
 
@@ -101,9 +105,9 @@ def _categories(night: Night) -> RenderableType:
     table.add_column(ratio=1)
     counts = night.tickets.categories
     largest, total = max(counts.values()), counts.total()
-    for name, count in counts.most_common():
-        bar = Bar(largest, 0, count, color="cyan")
-        table.add_row(readable(name), f"{count:,}", _share(count / total), bar)
+    for name, tickets in counts.most_common():
+        bar = Bar(largest, 0, tickets, color="cyan")
+        table.add_row(readable(name), f"{tickets:,}", _share(tickets / total), bar)
     if night.real:
         return table
     note = "By keyword rules of the stand-in, not by Claude: the real one reads and understands."
@@ -121,8 +125,7 @@ def _failed(tickets: Tickets) -> RenderableType:
 
 def _file(findings: Findings) -> Iterator[Text]:
     if findings.bad_lines:
-        several = "1 line was" if len(findings.bad_lines) == 1 else (
-            f"{len(findings.bad_lines):,} lines were")  # fmt: skip
+        several = count(len(findings.bad_lines), "line was", "lines were")
         yield Text(f"{several} left out: see {keep.BAD_LINES} below.")
     if findings.cut:
         yield Text(
@@ -133,7 +136,7 @@ def _file(findings: Findings) -> Iterator[Text]:
 
 def _books(output: dict[str, Any]) -> RenderableType:
     names = (
-        ("submitted", f"requests, in {_count(output['batches'], 'batch', 'batches')}"),
+        ("submitted", f"requests, in {count(output['batches'], 'batch', 'batches')}"),
         ("classified", "have a category"),
         ("failed", f"given up, {output['empty']:,} of them without any text"),
         ("requeued", "asked again in another round"),
@@ -204,10 +207,6 @@ def _short(ticket_id: str) -> str:
     text = Text(readable(ticket_id))
     text.truncate(ID_CELLS, overflow="ellipsis")
     return text.plain
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
 
 
 def _share(share: float) -> str:
