@@ -146,7 +146,7 @@ def follow(watched: Watched, console: Console, tickets: int) -> Ending:
                 description=sight.stage,
                 completed=sight.collected,
                 total=max(tickets, sight.submitted) if sight.collected else None,
-                results=f"{sight.collected:,} of {sight.submitted:,} results",
+                results=_results(sight),
                 batches=f"batches: {sight.open} open, {sight.closed} done",
             )
 
@@ -165,15 +165,18 @@ def _lines(console: Console) -> Callable[[Sight], None]:
     started, shown = monotonic(), [""]
 
     def show(sight: Sight) -> None:
-        numbers = (
-            f"batches: {sight.open} open, {sight.closed} done; "
-            f"{sight.collected:,} of {sight.submitted:,} results"
-        )
+        numbers = f"batches: {sight.open} open, {sight.closed} done; {_results(sight)}"
         if sight.submitted and numbers != shown[0]:
             shown[0] = numbers
             console.print(f"   {monotonic() - started:5.1f} s  {sight.stage}: {numbers}")
 
     return show
+
+
+def _results(sight: Sight) -> str:
+    if not sight.submitted:
+        return "nothing sent yet"
+    return f"{sight.collected:,} of {sight.submitted:,} results"
 
 
 def _accounted(batch: dict[str, Any]) -> int:
