@@ -15,13 +15,14 @@ from tests.crash_proof.world import Workshop, workshop
 from tools.operate import stack as stacks
 from tools.operate.failed_tickets import __main__ as command
 from tools.operate.failed_tickets import table
-from tools.operate.failed_tickets.table import NO_REASON, failed_tickets, retry
+from tools.operate.failed_tickets.table import EMPTY, NO_REASON, failed_tickets, retry
 from tools.operate.stack import Stack, Unusable, find
 
 ERRORS = {
     "refusal": "refusal: Claude declined to answer in 3 attempts.",
     "max_tokens": "max_tokens: the answer did not end within the allowed length in 3 attempts.",
     "none": "",
+    "empty": "empty_ticket: the ticket has no text in subject or body.",
 }
 OUTPUTS = {"TicketTableName": "tickets", "RunTableName": "runs", "WorkflowArn": "arn:night"}
 
@@ -153,6 +154,35 @@ def test_only_those_with_the_reason_ask_again(
     said(capsys, "retry", "--yes", "--reason", NO_REASON)
 
     assert statuses(stack) == {"R": "failed", "M": "pending", "N": "pending"}
+
+
+def test_tickets_without_a_text_ask_again_only_by_name(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, "R")
+    put(stack, "E", "empty")
+
+    text = said(capsys, "retry", "--yes")
+
+    assert "1 ticket has no text and would be given up again" in text
+    assert "1 ticket asks for a category again." in text
+    assert statuses(stack) == {"R": "pending", "E": "failed"}
+    assert "1 ticket has no text" in said(capsys, "retry", "--yes")
+    said(capsys, "retry", "--yes", "--reason", EMPTY)
+    assert statuses(stack) == {"R": "pending", "E": "pending"}
+
+
+def test_no_retry_is_proposed_where_all_are_without_a_text(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, "E", "empty")
+    alone = said(capsys, "list")
+    put(stack, "R")
+    both = said(capsys, "list")
+
+    assert "tickets-retry" not in alone
+    assert "sort them by hand" in alone
+    assert "make tickets-retry STACK=helpdesk" in both
 
 
 def test_what_changed_since_it_was_read_is_left_alone(stack: Stack) -> None:

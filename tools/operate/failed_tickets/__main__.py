@@ -17,6 +17,7 @@ from nightshift.errors import TableRefused
 from nightshift.tickets import TicketTable
 from tools.local.night.screen import readable
 from tools.operate.failed_tickets.table import (
+    EMPTY,
     NO_REASON,
     FailedTicket,
     failed_tickets,
@@ -83,9 +84,14 @@ def ask_again(stack: Stack, console: Console, options: argparse.Namespace) -> in
         console.print(f" No ticket of {stack.name} is failed: nothing to set back.")
         return DONE
     _must_be_known(options.reason, counts)
-    total = counts[options.reason] if options.reason else counts.total()
+    reasons = [options.reason] if options.reason else sorted(counts.keys() - {EMPTY})
+    if left := counts[EMPTY] if EMPTY not in reasons else 0:
+        console.print(_left_out(left), style="dim")
+    if not reasons:
+        return DONE
+    total = sum(counts[reason] for reason in reasons)
     what = f"{total:,} failed tickets" if total > 1 else "1 failed ticket"
-    for reason in [options.reason] if options.reason else sorted(counts):
+    for reason in reasons:
         console.print(Text(f" {counts[reason]:>8,}  {readable(reason)}"))
     if options.dry_run:
         console.print(f" {what} of {stack.name} would ask for a category again.")
@@ -93,18 +99,18 @@ def ask_again(stack: Stack, console: Console, options: argparse.Namespace) -> in
     if not options.yes and not _confirmed(console, f" Set {what} of {stack.name} to pending?"):
         console.print(" Nothing was changed.")
         return DECLINED
-    _set_back(stack, console, options.reason, total)
+    _set_back(stack, console, reasons, total)
     return DONE
 
 
-def _set_back(stack: Stack, console: Console, reason: str | None, total: int) -> None:
+def _set_back(stack: Stack, console: Console, reasons: list[str], total: int) -> None:
     columns = (
         TextColumn(" Set back"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     )  # fmt: skip
     table = TicketTable(stack.dynamodb, stack.ticket_table)
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=total)
-        done = retry(table, _chosen(stack, reason), lambda n: progress.advance(bar, n))
+        done = retry(table, _chosen(stack, reasons), lambda n: progress.advance(bar, n))
     asks = "ticket asks" if done.pending == 1 else "tickets ask"
     console.print(f" {done.pending:,} {asks} for a category again.", style="green")
     if done.changed:
@@ -117,9 +123,17 @@ def _set_back(stack: Stack, console: Console, reason: str | None, total: int) ->
     )
 
 
-def _chosen(stack: Stack, reason: str | None) -> Iterator[FailedTicket]:
+def _chosen(stack: Stack, reasons: list[str]) -> Iterator[FailedTicket]:
     found = failed_tickets(stack.dynamodb, stack.ticket_table)
-    return (ticket for ticket in found if reason in (None, ticket.reason))
+    return (ticket for ticket in found if ticket.reason in reasons)
+
+
+def _left_out(empty: int) -> str:
+    have = "1 ticket has" if empty == 1 else f"{empty:,} tickets have"
+    return (
+        f" {have} no text and would be given up again: left as failed. "
+        f"REASON={EMPTY} sets such tickets back."
+    )
 
 
 def _must_be_known(reason: str | None, counts: Counter[str]) -> None:
@@ -154,7 +168,10 @@ def _summary(counts: Counter[str], sentences: dict[str, str], stack: Stack) -> T
     table.add_column("for example", style="dim")
     for reason, count in counts.most_common():
         table.add_row(f"{count:,}", Text(readable(reason)), Text(readable(sentences[reason])))
-    table.caption = f"To ask again: make tickets-retry STACK={stack.name} [REASON=...]"
+    if counts.keys() - {EMPTY}:
+        table.caption = f"To ask again: make tickets-retry STACK={stack.name} [REASON=...]"
+    else:
+        table.caption = "Without a text they would be given up again: sort them by hand."
     table.caption_justify = "left"
     return table
 

@@ -22,6 +22,8 @@ from nightshift.tickets import (
 
 NO_REASON = "no_reason"
 """A ticket that is failed and does not say why: it had no room left for it."""
+EMPTY = "empty_ticket"
+"""A ticket without any text: asked again, it would be given up again."""
 _READ = (
     "ticket_id",
     "classification_status",

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from math import ceil, floor, log10
 
+from tools.operate.failed_tickets.table import EMPTY
 from tools.operate.night_report.advice import Action, Verdict, pending, start, start_again
-from tools.operate.night_report.facts import EMPTY, Budget, Facts
+from tools.operate.night_report.facts import Budget, Facts
 from tools.operate.night_report.words import count, dollars, number, usd
 
 ALL_WELL, NOTICED = "All well", "Done, but look at this"

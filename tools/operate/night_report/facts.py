@@ -16,8 +16,6 @@ LATE = timedelta(minutes=35)
 OUTAGE = timedelta(minutes=10)
 AT_PROVIDER = timedelta(hours=24)
 USUAL_RUNS = 7
-EMPTY = "empty_ticket"
-"""Why tickets without any text are given up; asked again, they would be given up again."""
 # The notice of a budget: which one bound, and its amount.
 _BOUND = re.compile(r"The budget of (this run|\d{4}-\d\d) \(\$([\d,]+\.\d+)\)")
 # A schedule of once a day, as the template's own default.

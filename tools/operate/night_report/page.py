@@ -11,10 +11,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tools.operate.failed_tickets.table import FailedTicket
+from tools.operate.failed_tickets.table import EMPTY, FailedTicket
 from tools.operate.night_report import words
 from tools.operate.night_report.advice import Verdict
-from tools.operate.night_report.facts import EMPTY, Facts
+from tools.operate.night_report.facts import Facts
 from tools.operate.night_report.record import Record
 from tools.operate.night_report.timeline import timeline
 from tools.operate.night_report.verdict import verdict
