@@ -348,6 +348,13 @@ def test_what_was_not_read_to_the_end_is_counted_as_at_least_so_many() -> None:
     assert "This page reads 2,000 failed tickets and no more" in text
 
 
+def test_a_night_that_only_gave_tickets_up_is_not_well() -> None:
+    alone = reading(batch(requests=2, tally=Tally(failed=2, succeeded=2)), failed=())
+
+    assert "All well" not in headline(alone)
+    assert "0 tickets have a category, 2 were given up." in headline(alone)
+
+
 def test_the_page_leads_to_the_consoles_and_a_local_one_nowhere() -> None:
     outputs = {**STACK.outputs, "WorkflowArn": WORKFLOW.replace("123456789012", "0" * 12)}
     local = replace(STACK, outputs=outputs)

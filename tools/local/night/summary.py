@@ -57,8 +57,14 @@ class Night:
         total = self.tickets.categories.total() + sum(map(len, self.tickets.failed.values()))
         if total + self.tickets.undecided != self.findings.tickets:
             found.append(f"{count(self.findings.tickets, 'ticket')} went in, {total:,} came out.")
-        given_up = sum(map(len, self.tickets.failed.values())) - output["empty"]
-        if given_up > self.tickets.categories.total():
+        empty, classified = output["empty"], self.tickets.categories.total()
+        if empty > classified:
+            found.append(
+                f"{count(empty, 'ticket has', 'tickets have')} no text in subject or body, more "
+                "than have a category. Is the text in other columns of the file?"
+            )
+        given_up = sum(map(len, self.tickets.failed.values())) - empty
+        if given_up > classified:
             found.append(
                 f"{count(given_up, 'ticket was', 'tickets were')} given up, more than have a "
                 "category: see the reasons below. If Claude's answers are no categories, look at "

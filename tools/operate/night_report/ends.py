@@ -19,7 +19,8 @@ def complete(facts: Facts) -> Verdict:
     if not classified and not failed and not facts.tally.superseded:
         return Verdict("good", "Nothing to do", "No ticket asked for a category.")
     have = f"{count(classified, 'ticket has', 'tickets have')} a category"
-    many = failed >= LEAST_FAILED and failed > MANY_FAILED * (classified + failed)
+    enough = failed >= LEAST_FAILED or not classified
+    many = enough and failed > MANY_FAILED * (classified + failed)
     if not failed:
         return Verdict("good", ALL_WELL, f"{have}; none was given up.")
     title = f"{have}, {number(failed)} {'was' if failed == 1 else 'were'} given up."
