@@ -20,8 +20,9 @@ NIGHTS_A_YEAR = 365
 def comparison(tickets: Tickets, offers: Sequence[Offer]) -> RenderableType:
     left_out = f"; lines left out: {tickets.left_out:,}" if tickets.left_out else ""
     title = Text.assemble(
-        (f"{count(tickets.count, 'ticket')} a night", "bold"),
-        f" in {readable(tickets.name)}, {tickets.empty:,} of them without any text{left_out}",
+        (count(tickets.count, "ticket"), "bold"),
+        f" in {readable(tickets.name)}, {tickets.empty:,} of them without any text{left_out}. ",
+        "Taken as what comes in for one night.",
     )
     return Padding(Group(title, _table(offers), *_notes(offers)), (1, 1))
 
@@ -37,8 +38,8 @@ def _table(offers: Sequence[Offer]) -> Table:
     for offer in offers:
         table.add_row(
             offer.model + "*" * offer.thinks + "+" * offer.caches,
-            _thousands(offer.usage.prompt_tokens),
-            _thousands(offer.usage.output_tokens),
+            _tokens(offer.usage.prompt_tokens),
+            _tokens(offer.usage.output_tokens),
             _usd(offer.realtime),
             _usd(offer.batch),
             _usd(offer.realtime * NIGHTS_A_YEAR),
@@ -51,6 +52,11 @@ def _table(offers: Sequence[Offer]) -> Table:
 
 def _notes(offers: Sequence[Offer]) -> Iterator[Text]:
     yield Text(
+        f"A year is {NIGHTS_A_YEAR} nights like this one. If the file is a month's export, read "
+        "a night as that month: a year then costs twelve times as much.",
+        "dim",
+    )
+    yield Text(
         "Tokens by characters: four ASCII characters each, or one other; from generation 4.7 on "
         "30 % more. An answer is a category. What Claude counts itself: a dry run.",
         "dim",
@@ -62,11 +68,14 @@ def _notes(offers: Sequence[Offer]) -> Iterator[Text]:
         yield Text(f"+ the system prompt is long enough to be cached: {hits}.", "dim")
 
 
-def _thousands(tokens: int) -> str:
-    return f"{tokens / 1e3:,.0f} k"
+def _tokens(tokens: int) -> str:
+    """In thousands, but where these would say little or nothing."""
+    return f"{tokens:,}" if tokens < 10_000 else f"{tokens / 1e3:,.0f} k"
 
 
 def _usd(amount: Decimal) -> str:
     """To the cent, but never a cost as nothing and no cents on thousands."""
+    if 0 < amount < Decimal("0.0001"):
+        return "<$0.0001"
     digits = 4 if amount < Decimal("0.1") else 2 if amount < 1_000 else 0
     return f"${amount:,.{digits}f}"
