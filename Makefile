@@ -1,12 +1,13 @@
 # Nightshift: the commands anyone types.
 .DEFAULT_GOAL := help
-.PHONY: help install run cost test crash-proof bench lint unit requirements clean
+.PHONY: help tools install run cost test crash-proof bench lint unit requirements clean
 .PHONY: night-report tickets-failed tickets-retry
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
 BIN := .venv/bin
-REQUIREMENTS := layers/dependencies/requirements.txt requirements-dev.txt
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
+VERSION := $(shell sed -n 's/^version = "\([^"]*\)".*/\1/p' pyproject.toml)
 # Where the last run of the tests left what it measured.
 BUILD := .build
 # The stack that the commands for operators look at; `sam deploy` calls it so.
@@ -14,41 +15,52 @@ STACK ?= nightshift
 CHECKOV := $(BUILD)/checkov/bin/checkov
 
 help: ## what there is
+	@echo "Nightshift $(VERSION)"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(BIN)/.installed ## the development environment, in .venv
+tools: $(BIN)/.tools # what `make run` and the commands for operators need, in .venv
 
-$(BIN)/.installed: $(REQUIREMENTS) .python-version
+install: $(BIN)/.installed ## what the tests need as well, in .venv
+
+# The .pth file has Python find the package in layers/, whoever starts it and wherever the clone is.
+$(BIN)/.tools: requirements-tools.txt .python-version
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' \
 		|| { echo "Nightshift needs Python 3.13 (see .python-version): pyenv install 3.13"; exit 1; }
+	@echo "The first time takes about three minutes: packages for .venv (some 70 MB), then a build."
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-		-r requirements-dev.txt
+	$(PIP) -r requirements-tools.txt
+	echo ../../../../layers/nightshift > .venv/lib/python3.13/site-packages/nightshift.pth
 	touch $@
 
-run: install ## a whole night on this machine: TICKETS=file to bring your own, CLAUDE=real for the real API
-	@$(BIN)/python -m tests.night $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(CLAUDE),--claude $(CLAUDE))
+$(BIN)/.installed: requirements-dev.txt $(BIN)/.tools
+	$(PIP) -r requirements-tools.txt -r requirements-dev.txt
+	touch $@
 
-cost: install ## what it would cost, every model side by side: TICKETS=file, MODEL=name; sends nothing
-	@$(BIN)/python -m tests.cost $(if $(TICKETS),--tickets "$(TICKETS)") $(if $(MODEL),--model "$(MODEL)")
+run: tools ## a whole night here: TICKETS=file, MODEL=name, CLAUDE=real
+	@$(BIN)/python -m tools.local.night $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(MODEL),--model "$(MODEL)") $(if $(CLAUDE),--claude $(CLAUDE))
 
-night-report: install ## a night of a deployed stack as a page: STACK=name, RUN=2026-11-22, OUT=file
-	@$(BIN)/python -m tests.operator.night_report --stack "$(STACK)" \
+cost: tools ## what tickets cost, by model: TICKETS=file, MODEL=name
+	@$(BIN)/python -m tools.desk.cost $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(MODEL),--model "$(MODEL)")
+
+night-report: tools ## a night as a page: STACK=name, RUN=2026-11-22, OUT=file
+	@$(BIN)/python -m tools.operate.night_report --stack "$(STACK)" \
 		$(if $(RUN),--run "$(RUN)") $(if $(OUT),--out "$(OUT)")
 
-tickets-failed: install ## the tickets that a stack gave up, with reasons: STACK=name, REASON=short-name, LIMIT=rows
-	@$(BIN)/python -m tests.operator.failed_tickets list --stack "$(STACK)" \
+tickets-failed: tools ## tickets given up: STACK=name, REASON=name, LIMIT=rows
+	@$(BIN)/python -m tools.operate.failed_tickets list --stack "$(STACK)" \
 		$(if $(REASON),--reason "$(REASON)") $(if $(LIMIT),--limit "$(LIMIT)")
 
-tickets-retry: install ## ask for them again: STACK=name, REASON=short-name, YES=1 to skip the question, DRY_RUN=1
-	@$(BIN)/python -m tests.operator.failed_tickets retry --stack "$(STACK)" \
+tickets-retry: tools ## ask again: STACK=name, REASON=name, DRY_RUN=1, YES=1
+	@$(BIN)/python -m tools.operate.failed_tickets retry --stack "$(STACK)" \
 		$(if $(REASON),--reason "$(REASON)") $(if $(YES),--yes) $(if $(DRY_RUN),--dry-run)
 
-test: lint ## everything that proves it: style, types, units, handlers, the deployed stack
+test: lint ## all that proves it: style, types, units, a deployed stack
 	COVERAGE_CORE=sysmon $(BIN)/python -m pytest -n 2 --dist loadfile \
-		--cov=layers/nightshift/nightshift --cov-report=term --durations=5
+		--cov=layers/nightshift/nightshift --cov=tools --cov-report=term --durations=5
 
-crash-proof: install ## die at every call, lose every response: is anybody paid twice?
+crash-proof: install ## die at every call: is anybody paid twice?
 	@$(BIN)/python -m tests.crash_proof $(ARGS)
 
 bench: install ## against the plain way: time, memory, calls, the bill
@@ -57,7 +69,7 @@ bench: install ## against the plain way: time, memory, calls, the bill
 lint: install $(CHECKOV) ## style, types, template, workflow, security
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy layers/nightshift/nightshift
+	$(BIN)/mypy layers/nightshift/nightshift tools
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
 	$(CHECKOV) --file template.yaml --config-file tests/infrastructure/checkov.yaml
 
@@ -73,12 +85,15 @@ unit: install ## the tests that need neither the local cloud nor a build
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
-PIN := $(COMPILE) layers/dependencies/requirements.in
 
-requirements: install ## pin again what layers/dependencies/requirements.in and pyproject.toml ask for
-	$(PIN) --group pyproject.toml:dev -o requirements-dev.txt
-	# The layer takes the very versions that the tests run on.
-	$(PIN) --constraint requirements-dev.txt -o layers/dependencies/requirements.txt
+requirements: install ## pin again: layers/dependencies/*.in, pyproject.toml
+	$(COMPILE) layers/dependencies/requirements.in --group pyproject.toml:tools -o requirements-tools.txt
+	# The layer, the tests and the bench take the very versions of the tools.
+	$(COMPILE) layers/dependencies/requirements.in --constraint requirements-tools.txt \
+		-o layers/dependencies/requirements.txt
+	$(COMPILE) --group pyproject.toml:dev --constraint requirements-tools.txt \
+		$$(sed -nE 's/^([A-Za-z0-9._-]+).*==.*/--no-emit-package \1/p' requirements-tools.txt) \
+		-o requirements-dev.txt
 	$(COMPILE) --group pyproject.toml:checkov -o requirements-checkov.txt
 
 clean: ## forget everything that was built

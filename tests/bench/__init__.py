@@ -4,12 +4,7 @@
 leaves the numbers and a plot in `.build/bench/`.
 """
 
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 OUTPUT = REPOSITORY / ".build" / "bench"
-
-if find_spec("nightshift") is None:
-    sys.path.insert(0, str(REPOSITORY / "layers" / "nightshift"))

@@ -8,7 +8,7 @@ runs (`ours._look`).
 import sys
 from functools import cache
 
-from tests.claude_standin import Life, Settings, running
+from tools.local.claude_standin import Life, Settings, running
 
 QUEUE_LIMIT = 10_000_000
 

@@ -13,7 +13,7 @@ from typing import Any
 from tests.bench import OUTPUT
 from tests.bench.stage import Stage, run_child, stage
 from tests.bench.subject import Subject, Target
-from tests.claude_standin import Control, Settings
+from tools.local.claude_standin import Control, Settings
 
 ROUNDS = 5
 PARSED = 5_000

@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tests.bench import OUTPUT
-from tests.local_cloud.cloud import LocalCloud
-from tests.local_cloud.ministack import AWS_SDK
-from tests.local_cloud.stack import build
+from tools.local.cloud.cloud import LocalCloud
+from tools.local.cloud.ministack import AWS_SDK
+from tools.local.cloud.stack import build
 
 LAYERS = ("DependenciesLayer", "NightshiftLayer")
 FUNCTIONS = {"submit": "SubmitFunction", "status": "StatusFunction", "collect": "CollectFunction"}

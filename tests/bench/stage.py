@@ -21,9 +21,9 @@ import msgspec
 import yaml
 
 from tests.bench import OUTPUT, REPOSITORY, runtime
-from tests.claude_standin import Settings
-from tests.local_cloud.cloud import LocalCloud
-from tests.night.tickets import Findings, read
+from tools.local.claude_standin import Settings
+from tools.local.cloud.cloud import LocalCloud
+from tools.local.night.tickets import Findings, read
 
 REAL_TICKETS = REPOSITORY.parent / "shared" / "data" / "tickets_48k.jsonl.gz"
 TICKET_TABLE, RUN_TABLE = "bench-tickets", "bench-runs"

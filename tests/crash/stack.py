@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from nightshift.aws import to_item
-from tests.claude_standin.batches import Life
 from tests.crash_proof.checks import items
 from tests.crash_proof.driver import Execution
 from tests.crash_proof.world import HEALTHY, Prompt, Trouble, Workshop, World
+from tools.local.claude_standin.batches import Life
 
 MOST_STEPS = 1500
 

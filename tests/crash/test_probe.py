@@ -9,10 +9,10 @@ import pytest
 
 from nightshift.records import Version
 from nightshift.task import task, version_of
-from tests.claude_standin.answers import RowRule
-from tests.claude_standin.batches import Life
 from tests.crash.stack import Stack
 from tests.crash_proof.world import BROKEN, HEALTHY, Prompt, Workshop, workshop
+from tools.local.claude_standin.answers import RowRule
+from tools.local.claude_standin.batches import Life
 
 LIFE = Life(seconds=1000)
 NEW, NEW_AND_BROKEN, BREAKS_LATER = Prompt(False), Prompt(False, True), Prompt(True, True)

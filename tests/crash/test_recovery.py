@@ -13,11 +13,11 @@ from nightshift.errors import TableRefused
 from nightshift.events import SubmitCall
 from nightshift.submit import submit
 from nightshift.tickets import TicketTable
-from tests.claude_standin.batches import Life
 from tests.crash.stack import Stack
 from tests.crash_proof.driver import Execution
 from tests.crash_proof.edges import Process
 from tests.crash_proof.world import DAWN, SMALL, Trouble, Workshop, workshop
+from tools.local.claude_standin.batches import Life
 
 HOUR, DAY = 3600.0, 86_400.0
 EVERYTHING = ("retrieve", "results", "cancel", "delete", "list")

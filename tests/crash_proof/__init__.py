@@ -3,10 +3,3 @@
 `make crash-proof`, or `python -m tests.crash_proof --help`. Everything runs in this process: the
 real use cases against MiniStack's DynamoDB engine and the stand-in for Claude, faults between.
 """
-
-import sys
-from importlib.util import find_spec
-from pathlib import Path
-
-if find_spec("nightshift") is None:  # on AWS the layer is on the path
-    sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "nightshift"))

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from tests.claude_standin.answers import RowRule
-from tests.claude_standin.batches import Life
 from tests.crash_proof.checks import at_any_time, violations
 from tests.crash_proof.driver import Endless, Operator, Start
 from tests.crash_proof.faults import Fault, modes_of
@@ -22,6 +20,8 @@ from tests.crash_proof.world import (
     World,
     workshop,
 )
+from tools.local.claude_standin.answers import RowRule
+from tools.local.claude_standin.batches import Life
 
 EMPTY = "t-05"
 _until_exit = ExitStack()

@@ -39,10 +39,6 @@ from nightshift.observability import metrics
 from nightshift.settings import Settings
 from nightshift.task import Task, task, version_of
 from nightshift.tickets import TicketTable
-from tests.claude_standin.answers import RowRule
-from tests.claude_standin.batches import Batch, Batches, Life
-from tests.claude_standin.endpoints import perform, route
-from tests.claude_standin.errors import ApiError
 from tests.crash_proof.edges import (
     LIFE_OF_A_LAMBDA,
     Aws,
@@ -54,6 +50,10 @@ from tests.crash_proof.edges import (
 )
 from tests.crash_proof.faults import MODES, READS, Fault, Strike
 from tests.versions import passed
+from tools.local.claude_standin.answers import RowRule
+from tools.local.claude_standin.batches import Batch, Batches, Life
+from tools.local.claude_standin.endpoints import perform, route
+from tools.local.claude_standin.errors import ApiError
 
 ROOT = Path(__file__).parents[2]
 DAWN = datetime(2026, 11, 22, 2, tzinfo=UTC).timestamp()

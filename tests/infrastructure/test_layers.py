@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.local_cloud.cloud import REPOSITORY, LocalCloud
-from tests.local_cloud.stack import build
+from tools.local.cloud.cloud import REPOSITORY, LocalCloud
+from tools.local.cloud.stack import build
 
 # What the runtime puts beside the standard library
 # (docs.aws.amazon.com, Lambda, Python runtimes, 2026-11).
@@ -175,6 +175,14 @@ def test_the_package_is_shipped_whole(built: Path) -> None:
         assert (shipped / name).read_bytes() == (package / name).read_bytes()
 
 
+def test_nothing_else_of_the_project_is_shipped(built: Path) -> None:
+    of_functions = {path.name for name in FUNCTIONS for path in (built / name).iterdir()}
+    of_layers = {path.name for layer in LAYERS for path in (built / layer / "python").iterdir()}
+
+    assert of_functions - {"__pycache__"} == {"app.py"}
+    assert not of_layers & {"tools", "tests", "functions", "events"}
+
+
 def test_every_module_has_bytecode_that_is_valid_unchecked(built: Path) -> None:
     # Layer files have no true times, and /opt cannot be written.
     modules = list(sources(*(built / layer for layer in LAYERS)))
@@ -204,7 +212,7 @@ def test_bytecode_is_used_from_a_read_only_copy(built: Path, tmp_path: Path) -> 
     for path in sorted(copy.rglob("*"), reverse=True):
         path.chmod(0o555 if path.is_dir() else 0o444)
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from nightshift import bitmap; "
+        "import sys; sys.path[:] = [sys.argv[1], *sys.path]; from nightshift import bitmap; "
         "print(bitmap.__cached__, len(bitmap.Bitmap(8, bytes([1]))))"
     )
 

@@ -1,11 +1,15 @@
 """What runs elsewhere is pinned to what was looked at, and what a linter overlooks has a reason."""
 
 import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.unit.test_imports import imported_by
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -50,6 +54,38 @@ def test_every_package_is_pinned_by_version_and_hash(path: Path) -> None:
     assert packages
     assert [each for each in packages if not re.match(r"[\w.-]+(\[[\w,-]+\])?==", each)] == []
     assert [each for each in packages if "--hash=sha256:" not in each] == []
+
+
+def test_the_tests_add_to_the_packages_of_the_tools() -> None:
+    tools = pinned("requirements-tools.txt")
+
+    assert pinned("layers/dependencies/requirements.txt") <= tools
+    assert not names(pinned("requirements-dev.txt")) & names(tools)
+
+
+def test_the_tools_import_only_what_their_requirements_install() -> None:
+    installed = names(pinned("requirements-tools.txt"))
+    modules = {name for path in (ROOT / "tools").glob("**/*.py") for name in imported_by(path)}
+    foreign = modules - sys.stdlib_module_names - {"nightshift", "tools"}
+    providers = packages_distributions()
+
+    assert foreign
+    assert [m for m in foreign if not {normal(p) for p in providers[m]} & installed] == []
+
+
+def pinned(path: str) -> set[str]:
+    """Each package with its version, without extras."""
+    lines = (ROOT / path).read_text().splitlines()
+    found = (re.match(r"([\w.-]+)(?:\[.*?\])?(==[^ ;]+)", line) for line in lines)
+    return {normal(each[1]) + each[2] for each in found if each}
+
+
+def names(packages: set[str]) -> set[str]:
+    return {package.partition("==")[0] for package in packages}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_every_check_that_is_skipped_says_what_it_is_about() -> None:

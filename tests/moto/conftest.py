@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from tests.claude_standin import Life, StandIn, running
 from tests.moto.scene import Scene, client, create_tables, forget
+from tools.local.claude_standin import Life, StandIn, running
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",

@@ -17,8 +17,8 @@ from samtranslator.yaml_helper import yaml_parse
 from nightshift import aws, closing, custom_id, deployment, settings, table_check, task
 from nightshift.deployment import Deployment
 from nightshift.records import Tally, Version
-from tests.claude_standin import StandIn
 from tests.versions import passed
+from tools.local.claude_standin import StandIn
 
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = yaml_parse((REPOSITORY / "template.yaml").read_text())

@@ -7,7 +7,7 @@ import pytest
 from nightshift.claude import Claude
 from nightshift.errors import ClaudeRejected
 from nightshift.task import form_for, task
-from tests.claude_standin import StandIn
+from tools.local.claude_standin import StandIn
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from nightshift import estimate
 from nightshift.events import SubmitCall
 from nightshift.money import NOTHING, Usage
 from nightshift.sample import SIZE, Sample
-from tests import sample
 from tests.moto.scene import STARTED_AT, Scene, Step
+from tools.local import sample
 
 CALL = SubmitCall.parse({"execution": "nobody", "started_at": STARTED_AT, "input": {}})
 

@@ -16,9 +16,9 @@ from nightshift import aws
 from nightshift.claude import Claude, Federation
 from nightshift.deployment import AUDIENCE
 from nightshift.errors import ClaudeRejected, ClaudeUnavailable, SettingsInvalid
-from tests.claude_standin import StandIn, running
 from tests.moto.body import Body
 from tests.moto.scene import Scene
+from tools.local.claude_standin import StandIn, running
 
 
 def jwt(**changed: Any) -> str:

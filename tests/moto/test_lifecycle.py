@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nightshift.errors import ClaudeRejected, SettingsInvalid
-from tests.claude_standin import models
 from tests.moto.scene import Scene, Step
+from tools.local.claude_standin import models
 
 MODEL = "claude-haiku-4-5"
 
@@ -95,7 +95,7 @@ def in_days(monkeypatch: pytest.MonkeyPatch, days: int) -> date:
     assert known is not None
     retires = datetime.now(UTC) + timedelta(days=days)
     changed = replace(known, lifecycle="deprecated", retires_at=retires.isoformat())
-    monkeypatch.setattr("tests.claude_standin.endpoints.find", lambda name: changed)
+    monkeypatch.setattr("tools.local.claude_standin.endpoints.find", lambda name: changed)
     return retires.date()
 
 
@@ -106,7 +106,7 @@ def test_a_retired_or_unknown_model_creates_nothing(
     assert known is not None
     retired = replace(known, lifecycle="retired")
     for found, words in ((retired, "has retired"), (None, "does not know the model")):
-        monkeypatch.setattr("tests.claude_standin.endpoints.find", lambda name, f=found: f)
+        monkeypatch.setattr("tools.local.claude_standin.endpoints.find", lambda name, f=found: f)
         night = scene.start(f"night-{found is None}")
         with pytest.raises(ClaudeRejected, match=words):
             scene.send_all(night)

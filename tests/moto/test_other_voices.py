@@ -12,8 +12,8 @@ import pytest
 from nightshift import claude as claude_module
 from nightshift.claude import Claude, OutcomeUnknown, ProviderBatch
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
-from tests.claude_standin import StandIn
 from tests.moto.body import Body
+from tools.local.claude_standin import StandIn
 
 ID = "msgbatch_1"
 PARAMS = {"model": "claude-haiku-4-5", "messages": [{"role": "user", "content": "Hello"}]}

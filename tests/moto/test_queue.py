@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.claude_standin import Life, Settings, StandIn, running
 from tests.moto.scene import Scene
+from tools.local.claude_standin import Life, Settings, StandIn, running
 
 IDS = [f"T-{number}" for number in range(10)]
 

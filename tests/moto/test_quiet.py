@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
-from tests.claude_standin import StandIn
 from tests.stack.stack import TALKATIVE
+from tools.local.claude_standin import StandIn
 
 REPOSITORY = Path(__file__).parents[2]
 SCENE = dedent("""

@@ -11,8 +11,8 @@ import pytest
 from nightshift import claude as claude_module
 from nightshift.claude import Claude
 from nightshift.errors import BatchNotFound, ClaudeUnavailable
-from tests.claude_standin import Life, StandIn, running
 from tests.moto.body import IDS, Body
+from tools.local.claude_standin import Life, StandIn, running
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.claude_standin import StandIn, running
-from tests.local_cloud.cloud import LocalCloud, local_cloud
-from tests.local_cloud.stack import build, deploy
 from tests.stack.stack import CANARY, LIFE, Stack
+from tools.local.claude_standin import StandIn, running
+from tools.local.cloud.cloud import LocalCloud, local_cloud
+from tools.local.cloud.stack import build, deploy
 
 # A minute of waiting takes a sixteenth of a second.
 WAIT_SCALE = 0.001

@@ -11,9 +11,9 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from nightshift import custom_id
-from tests.claude_standin import Life, StandIn
-from tests.local_cloud.cloud import LocalCloud
 from tests.versions import passed, todays
+from tools.local.claude_standin import Life, StandIn
+from tools.local.cloud.cloud import LocalCloud
 
 CANARY = "xylograph"
 """A word in the text of every ticket and in its markup, and in nothing else."""

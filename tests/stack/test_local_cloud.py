@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.local_cloud.cloud import REPOSITORY, LocalCloud, local_cloud
-from tests.local_cloud.stack import build, deploy
+from tools.local.cloud.cloud import REPOSITORY, LocalCloud, local_cloud
+from tools.local.cloud.stack import build, deploy
 
 FUNCTION = dedent("""
     import os, signal, sys, time

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests import sample
 from tests.stack.conftest import Place
 from tests.stack.stack import CANARY, Stack
+from tools.local import sample
 
 EVENTS = Path(__file__).parents[2] / "events"
 KEYS = {

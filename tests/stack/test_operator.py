@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.local_cloud.cloud import REPOSITORY
 from tests.stack.stack import Stack
+from tools.local.cloud.cloud import REPOSITORY
 
 REFUSES = {"outcome": {"type": "succeeded", "stop_reason": "refusal"}}
 
@@ -13,7 +13,7 @@ REFUSES = {"outcome": {"type": "succeeded", "stop_reason": "refusal"}}
 def run(stack: Stack, module: str, *arguments: str) -> str:
     """A command as `make` starts it, with an environment that leads into the local cloud."""
     ended = subprocess.run(
-        [sys.executable, "-m", f"tests.operator.{module}", *arguments, "--stack", stack.name],
+        [sys.executable, "-m", f"tools.operate.{module}", *arguments, "--stack", stack.name],
         cwd=REPOSITORY,
         env=stack.cloud.environment(),
         stdin=subprocess.DEVNULL,

@@ -10,8 +10,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_cloud.cloud import REGION
 from tests.stack.stack import Stack
+from tools.local.cloud.cloud import REGION
 
 # What the local cloud cannot check: there logs and traces are nobody's calls, while on AWS Lambda
 # and Step Functions make them with the role. So these are compared with what AWS asks for

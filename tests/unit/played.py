@@ -17,13 +17,13 @@ import msgspec
 from aws_lambda_powertools import Metrics
 
 from nightshift.observability import metrics
-from tests.claude_standin.answers import RowRule
-from tests.claude_standin.batches import Life
 from tests.crash_proof import driver
 from tests.crash_proof.checks import items
 from tests.crash_proof.driver import MOST_STEPS, Execution
 from tests.crash_proof.world import Workshop, World
 from tests.moto.scene import Context
+from tools.local.claude_standin.answers import RowRule
+from tools.local.claude_standin.batches import Life
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 LIFE = Life(seconds=1000, cancel_seconds=1)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.claude_standin.answers import RowRule
 from tests.crash_proof.world import Workshop, World, workshop
 from tests.unit.played import batches, new_world, play, put, start, ticket
+from tools.local.claude_standin.answers import RowRule
 
 REFUSED = {
     "type": "errored",

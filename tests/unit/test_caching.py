@@ -13,10 +13,10 @@ from nightshift.forecast import CACHE_HITS, Forecast
 from nightshift.money import NOTHING, Usage
 from nightshift.prices import published
 from nightshift.task import Form, Task, form_for, task
-from tests import sample
-from tests.claude_standin import Life
-from tests.claude_standin.batches import Batches
-from tests.claude_standin.params import NEW_VERSION, template
+from tools.local import sample
+from tools.local.claude_standin import Life
+from tools.local.claude_standin.batches import Batches
+from tools.local.claude_standin.params import NEW_VERSION, template
 
 MODEL = "claude-haiku-4-5"
 PRICE = published().of(MODEL)

@@ -16,8 +16,8 @@ import httpx2
 import pytest
 from msgspec.json import decode, encode
 
-from tests.claude_standin import Control, Life, Settings, StandIn, running
 from tests.moto.scene import wait_until
+from tools.local.claude_standin import Control, Life, Settings, StandIn, running
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "Answer with one of: billing, technical, account, feedback, other."
@@ -966,7 +966,7 @@ class TestJournal:
 
 
 def test_it_runs_as_a_process_of_its_own():
-    command = [sys.executable, "-m", "tests.claude_standin", "--batch-seconds", "0"]
+    command = [sys.executable, "-m", "tools.local.claude_standin", "--batch-seconds", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         said = process.stdout.readline()
         control = Control(said.split()[-1])

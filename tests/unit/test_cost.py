@@ -8,8 +8,8 @@ import pytest
 
 from nightshift.prices import published
 from nightshift.task import task
-from tests.cost.__main__ import main
-from tests.cost.compare import Tickets, load, offers
+from tools.desk.cost.__main__ import main
+from tools.desk.cost.compare import Tickets, load, offers
 
 NIGHT = Tickets("a file", count=1_000, empty=0, left_out=0, tokens=100_000)
 
@@ -36,6 +36,22 @@ def test_every_model_is_there_the_one_asked_for_first(
     for words in ("1,001 tickets", "1 of them without any text", "lines left out: 1", "30 % more"):
         assert words in " ".join(said.split())
     assert "…" not in said
+
+
+def test_a_file_is_said_to_be_taken_as_a_night_and_few_tokens_are_not_rounded_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "one.jsonl"
+    file.write_text('{"id": 1, "subject": "Refund", "body": "please"}')
+
+    assert run(monkeypatch, "--tickets", file) == 0
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 ticket in one.jsonl, 0 of them without any text. Taken as what comes in for" in said
+    assert "A year is 365 nights like this one." in said
+    assert " 0 k" not in said
+    assert " 1 k" not in said
+    assert "$0.0000" not in said
 
 
 def test_the_price_of_a_night_is_the_table_times_its_tokens() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.claude_standin.answers import RowRule
 from tests.crash_proof.world import World, workshop
 from tests.unit.played import (
     batches,
@@ -22,6 +21,7 @@ from tests.unit.played import (
     start,
     through_handlers,
 )
+from tools.local.claude_standin.answers import RowRule
 
 LAYER = Path(__file__).parents[2] / "layers" / "nightshift"
 # How many tickets end how; all different, so that no two numbers can be taken for each other.

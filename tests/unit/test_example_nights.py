@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.crash_proof.world import Workshop
-from tests.operator.example_nights.play import BEFORE, LAST, NIGHTS, play, theatre
-from tests.operator.night_report.page import page
-from tests.operator.night_report.record import read
-from tests.operator.stack import Unusable
+from tests.example_nights.play import BEFORE, LAST, NIGHTS, play, theatre
 from tests.unit.test_night_report import Read, headline
+from tools.operate.night_report.page import page
+from tools.operate.night_report.record import read
+from tools.operate.stack import Unusable
 
 # Enough for three batches a night, and done in a second.
 SCALE = 0.12

@@ -7,21 +7,22 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, NoRegionError
 from botocore.stub import Stubber
 
 from nightshift.tickets import TicketTable
 from tests.crash_proof.world import Workshop, workshop
-from tests.operator import stack as stacks
-from tests.operator.failed_tickets import __main__ as command
-from tests.operator.failed_tickets import table
-from tests.operator.failed_tickets.table import NO_REASON, failed_tickets, retry
-from tests.operator.stack import Stack, Unusable, find
+from tools.operate import stack as stacks
+from tools.operate.failed_tickets import __main__ as command
+from tools.operate.failed_tickets import table
+from tools.operate.failed_tickets.table import EMPTY, NO_REASON, failed_tickets, retry
+from tools.operate.stack import Stack, Unusable, find
 
 ERRORS = {
     "refusal": "refusal: Claude declined to answer in 3 attempts.",
     "max_tokens": "max_tokens: the answer did not end within the allowed length in 3 attempts.",
     "none": "",
+    "empty": "empty_ticket: the ticket has no text in subject or body.",
 }
 OUTPUTS = {"TicketTableName": "tickets", "RunTableName": "runs", "WorkflowArn": "arn:night"}
 
@@ -155,6 +156,35 @@ def test_only_those_with_the_reason_ask_again(
     assert statuses(stack) == {"R": "failed", "M": "pending", "N": "pending"}
 
 
+def test_tickets_without_a_text_ask_again_only_by_name(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, "R")
+    put(stack, "E", "empty")
+
+    text = said(capsys, "retry", "--yes")
+
+    assert "1 ticket has no text and would be given up again" in text
+    assert "1 ticket asks for a category again." in text
+    assert statuses(stack) == {"R": "pending", "E": "failed"}
+    assert "1 ticket has no text" in said(capsys, "retry", "--yes")
+    said(capsys, "retry", "--yes", "--reason", EMPTY)
+    assert statuses(stack) == {"R": "pending", "E": "pending"}
+
+
+def test_no_retry_is_proposed_where_all_are_without_a_text(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, "E", "empty")
+    alone = said(capsys, "list")
+    put(stack, "R")
+    both = said(capsys, "list")
+
+    assert "tickets-retry" not in alone
+    assert "sort them by hand" in alone
+    assert "make tickets-retry STACK=helpdesk" in both
+
+
 def test_what_changed_since_it_was_read_is_left_alone(stack: Stack) -> None:
     for name in ("same", "sorted", "gone", "other reason"):
         put(stack, name)
@@ -261,6 +291,31 @@ def test_what_aws_refuses_is_named(code: str) -> None:
 
     with pytest.raises(Unusable, match=code):
         find("nights", account)
+
+
+def test_the_region_that_is_advised_is_the_one_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str | None] = []
+
+    def session(region_name: str | None) -> Account:
+        asked.append(region_name)
+        account = Account()
+        account.answers.add_client_error("describe_stacks", "AccessDenied")
+        return account
+
+    monkeypatch.setattr(stacks.boto3, "Session", session)
+    for region in ("eu-west-1", ""):
+        monkeypatch.setenv("AWS_REGION", region)
+        with pytest.raises(Unusable):
+            find("nights")
+
+    assert asked == ["eu-west-1", None]
+
+
+def test_without_a_region_the_advice_names_what_is_read() -> None:
+    with pytest.raises(Unusable, match="set AWS_REGION"), stacks.explained():
+        raise NoRegionError
 
 
 def test_a_stack_of_others_is_refused() -> None:

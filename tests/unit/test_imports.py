@@ -1,6 +1,7 @@
 """The edges of the package: who may import what, and that entry points hold no logic."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -41,8 +42,8 @@ def test_one_module_imports_the_aws_sdk() -> None:
     assert importers("boto3", "botocore") == ["aws.py"]
 
 
-def test_nothing_that_is_shipped_imports_the_tests_or_their_tools() -> None:
-    assert importers("tests", "pytest", "moto", "ministack", "hypothesis") == []
+def test_nothing_that_is_shipped_imports_the_tests_or_the_tools() -> None:
+    assert importers("tests", "tools", "pytest", "moto", "ministack", "hypothesis") == []
 
 
 def test_the_pure_core_knows_no_edge() -> None:
@@ -83,3 +84,25 @@ def test_an_entry_point_holds_no_logic(path: Path) -> None:
 @pytest.mark.parametrize("path", HANDLERS, ids=lambda path: path.parent.name)
 def test_an_entry_point_calls_the_use_case_of_its_own_name(path: Path) -> None:
     assert path.parent.name in from_the_package(path)
+
+
+def test_the_tools_import_no_test() -> None:
+    tools = sorted((ROOT / "tools").glob("**/*.py"))
+
+    assert len(tools) > 40
+    assert [str(path) for path in tools if "tests" in imported_by(path)] == []
+
+
+def test_nobody_sets_paths_by_hand() -> None:
+    # pytest reads `pythonpath` in pyproject.toml; all others find the .pth file that make writes.
+    tops = ("functions", "layers", "tests", "tools")
+    ours = [path for top in tops for path in (ROOT / top).glob("**/*.py")]
+
+    assert [str(path) for path in ours if sets_paths(path.read_text())] == []
+
+
+def sets_paths(source: str) -> bool:
+    """In the module's own code, or in a program that the module holds as a string."""
+    attributes = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Attribute))
+    own = any(ast.unparse(attribute) == "sys.path" for attribute in attributes)
+    return own or re.search(r"\bsys\.path\.insert\b", source) is not None

@@ -13,11 +13,12 @@ import pytest
 from nightshift.budget import Left
 from nightshift.money import Usage
 from nightshift.records import REFUSED, Batch, Night, Round, State, Tally
-from tests.operator.failed_tickets.table import FailedTicket
-from tests.operator.night_report.page import page
-from tests.operator.night_report.record import Failure, Record, Report
-from tests.operator.night_report.words import adding_up
-from tests.operator.stack import Stack
+from tools.operate.failed_tickets.table import FailedTicket
+from tools.operate.night_report.page import page
+from tools.operate.night_report.record import MOST_TICKETS_READ, Failure, Record, Report
+from tools.operate.night_report.words import adding_up
+from tools.operate.stack import Stack
+from tools.version import VERSION
 
 HOSTILE = "<script>alert('x')</script>\x1b[2J\u202e"
 TWO = datetime(2026, 11, 22, 2, tzinfo=UTC)
@@ -316,6 +317,44 @@ def test_tickets_given_up_are_asked_again_only_where_that_can_help() -> None:
     assert "tickets-retry" not in alone.text
 
 
+def test_a_stack_that_is_called_as_the_project_does_not_stutter() -> None:
+    text = reading(batch(), stack=replace(STACK, name="nightshift")).text
+
+    assert "Nightshift stack nightshift" in text
+
+
+def test_tokens_are_those_that_the_run_reported() -> None:
+    """The workflow's output counts what was asked in real time as well."""
+    usage = Usage(27_000, 500)
+    report = Report(status="complete", input_tokens=27_260, output_tokens=505)
+
+    told = reading(batch(tally=Tally(100, succeeded=100, usage=usage)), report=report).text
+    summed = reading(batch(tally=Tally(100, succeeded=100, usage=usage)), report=None).text
+
+    assert "27,260 in, 505 out" in told
+    assert "27,000 in, 500 out" in summed
+
+
+def test_what_was_not_read_to_the_end_is_counted_as_at_least_so_many() -> None:
+    failed = tuple(given_up(f"T-{n}") for n in range(MOST_TICKETS_READ))
+    tally = Tally(classified=1_000, failed=5_000, succeeded=6_000)
+
+    text = reading(batch(requests=6_000, tally=tally), failed=failed).text
+
+    assert "5,000 were given up" in text
+    assert "At least 2,000 tickets stay without a category" in text
+    assert "refusal at least 2,000 tickets" in text
+    assert "and at least 1,976 more" in text
+    assert "This page reads 2,000 failed tickets and no more" in text
+
+
+def test_a_night_that_only_gave_tickets_up_is_not_well() -> None:
+    alone = reading(batch(requests=2, tally=Tally(failed=2, succeeded=2)), failed=())
+
+    assert "All well" not in headline(alone)
+    assert "0 tickets have a category, 2 were given up." in headline(alone)
+
+
 def test_the_page_leads_to_the_consoles_and_a_local_one_nowhere() -> None:
     outputs = {**STACK.outputs, "WorkflowArn": WORKFLOW.replace("123456789012", "0" * 12)}
     local = replace(STACK, outputs=outputs)
@@ -474,3 +513,7 @@ def test_nothing_is_drawn_outside_of_the_chart() -> None:
     assert all(0 <= at <= 100 for at in places(html))
     for left, width in re.findall(r'style="left:([\d.]+)%;width:([\d.]+)%"', html):
         assert float(left) + float(width) <= 100.01
+
+
+def test_the_page_says_which_version_drew_it() -> None:
+    assert f"by Nightshift {VERSION}" in page(record(batch()))

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.operator.night_report.page import page
 from tests.unit.test_night_report import batch, hostile_night, long_night, partial, record
+from tools.operate.night_report.page import page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)

@@ -10,9 +10,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from tests.night.keep import FILES, Tickets
-from tests.night.summary import Night, summary
-from tests.night.tickets import Findings
+from tools.local.night.keep import FILES, Tickets
+from tools.local.night.summary import Night, summary
+from tools.local.night.tickets import Findings
 
 OUTPUT: dict[str, Any] = {
     "run_id": "2026-11-22",
@@ -137,6 +137,19 @@ def test_a_night_that_was_not_good_says_why(
     assert "good night" not in shown(bad)
 
 
+def test_one_ticket_is_told_in_the_singular(night: Night) -> None:
+    output = OUTPUT | {"submitted": 1, "classified": 1, "requeued": 0, "failed": 0, "empty": 0}
+    one = replace(
+        night, output=output, tickets=Tickets(Counter(other=1)), findings=Findings(1, [(7, "bad")])
+    )
+
+    text = " ".join(shown(one).split())
+
+    assert "1 of 1 ticket has a category" in text
+    assert "1 line was left out" in text
+    assert "1 ticket is pending." in replace(one, output=output | {"pending": 1}).complaints()
+
+
 def test_a_ticket_that_the_table_lost_is_noticed(night: Night) -> None:
     lost = replace(night, findings=Findings(48_001))
 
@@ -155,16 +168,26 @@ def test_a_night_that_gave_most_tickets_up_is_no_good_one_and_says_what_to_do(ni
     assert "look at the prompt" in text
 
 
-def test_empty_tickets_are_nobodys_fault(night: Night) -> None:
-    empty = {
-        "empty_ticket: the ticket has no text in subject or body.": [f"E{n}" for n in range(9)]
-    }
-    output = OUTPUT | {"empty": 9, "failed": 9, "submitted": 1, "classified": 1, "requeued": 0}
-    few = replace(
-        night,
-        output=output,
-        tickets=Tickets(Counter(other=1), empty),
-        findings=Findings(10, [], []),
-    )
+@pytest.mark.parametrize(("with_text", "empty"), [(9, 9), (1, 1)])
+def test_some_empty_tickets_are_nobodys_fault(night: Night, with_text: int, empty: int) -> None:
+    assert with_empty_ones(night, with_text, empty).complaints() == []
 
-    assert few.complaints() == []
+
+@pytest.mark.parametrize(("with_text", "empty"), [(0, 3), (1, 9)])
+def test_a_night_of_mostly_empty_tickets_is_no_good_one(
+    night: Night, with_text: int, empty: int
+) -> None:
+    [said] = with_empty_ones(night, with_text, empty).complaints()
+
+    assert f"{empty} tickets have no text" in said
+
+
+def with_empty_ones(night: Night, with_text: int, empty: int) -> Night:
+    failed = {"empty_ticket: the ticket has no text in subject or body.": ["E"] * empty}
+    counts = {"empty": empty, "failed": empty, "submitted": with_text, "classified": with_text}
+    return replace(
+        night,
+        output=OUTPUT | counts | {"requeued": 0},
+        tickets=Tickets(Counter(other=with_text), failed),
+        findings=Findings(with_text + empty),
+    )

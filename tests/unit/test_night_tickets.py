@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.night.tickets import (
+from tools.local.night.tickets import (
     CUT_BODY,
     LARGEST_ITEM,
     Findings,

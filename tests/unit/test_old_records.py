@@ -18,11 +18,11 @@ from nightshift.aws import from_item
 from nightshift.ledger import Ledger
 from nightshift.report import Ending
 from tests.crash_proof.world import workshop
-from tests.operator.night_report import words
-from tests.operator.night_report.page import page
-from tests.operator.night_report.record import read
-from tests.operator.stack import Stack
 from tests.unit.test_night_report import Read
+from tools.operate.night_report import words
+from tools.operate.night_report.page import page
+from tools.operate.night_report.record import read
+from tools.operate.stack import Stack
 
 ITEMS = json.loads(Path(__file__).with_name("run_table_0_1_0.json").read_text(encoding="utf-8"))
 RECORDS = [

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.sample import CATEGORIES, labelled, tickets
+from tools.local import sample
+from tools.local.sample import CATEGORIES, labelled, tickets
 
-PHRASES = sorted((Path(__file__).parents[1] / "sample" / "phrases").glob("*.json"))
+PHRASES = sorted((Path(sample.__file__).parent / "phrases").glob("*.json"))
 LONGEST_ID, LARGEST_ITEM = 1_024, 400 * 1024  # bytes: DynamoDB's limits for a sort key and an item
 NUMBERS_FOR_FICTION = (  # ranges that no subscriber has: NANPA, Ofcom, Bundesnetzagentur, Arcep
     r"\+1 202-555-01\d\d|020 7946 0\d{3}|\+49 30 23125 \d{3}|01 99 00 \d\d \d\d"

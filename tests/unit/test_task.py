@@ -18,8 +18,8 @@ from nightshift.errors import SettingsInvalid
 from nightshift.money import Price
 from nightshift.prices import published
 from nightshift.task import TASK_FILE, check_room, form_for, task, version_of
-from tests.claude_standin.answers import answer
-from tests.claude_standin.params import NEW_VERSION, template
+from tools.local.claude_standin.answers import answer
+from tools.local.claude_standin.params import NEW_VERSION, template
 
 SYSTEM = tomllib.loads(TASK_FILE.read_text())["system"].strip()
 CATEGORIES = ("billing", "technical", "account", "feedback", "other")

@@ -1,0 +1,1 @@
+"""What people run on their own machine: nothing of it is shipped to Lambda."""

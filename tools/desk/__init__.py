@@ -1,0 +1,1 @@
+"""For whoever has a file of tickets: what they would cost."""

@@ -1,0 +1,80 @@
+"""Tokens of tickets by their characters, and what each model would charge for them."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from nightshift.forecast import Forecast, answer_tokens, fixed_tokens, plain_tokens
+from nightshift.money import Usage, alias
+from nightshift.task import Task, form_for
+from tools.local.night.tickets import Findings, UnusableFile, read
+
+
+@dataclass(frozen=True)
+class Tickets:
+    """A night's worth of them. `tokens` are those of their messages, as `plain_tokens` counts."""
+
+    name: str
+    count: int
+    empty: int
+    left_out: int
+    tokens: int
+
+    @property
+    def requests(self) -> int:
+        return self.count - self.empty
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one model would use and charge for a night, in USD. `thinks`: more than is shown."""
+
+    model: str
+    asked: bool
+    usage: Usage
+    batch: Decimal
+    realtime: Decimal
+    caches: bool
+    thinks: bool
+
+
+def load(path: Path | None, task: Task) -> Tickets:
+    """Read a file once and keep nothing of it.
+
+    Raises UnusableFile if there is not a single ticket in it.
+    """
+    findings = Findings()
+    tokens = empty = 0
+    for ticket in read(path, findings):
+        message = task.message_for(ticket.get("subject", ""), ticket.get("body", ""))
+        empty += message is None
+        tokens += plain_tokens(message or "")
+    name = "the built-in sample" if path is None else path.name
+    if not findings.tickets:
+        line, why = next(iter(findings.bad_lines), (1, "nothing is there"))
+        raise UnusableFile(f"{name} holds no ticket that can be counted. Line {line}: {why}.")
+    return Tickets(name, findings.tickets, empty, len(findings.bad_lines), tokens)
+
+
+def offers(tickets: Tickets, task: Task, asked: str) -> list[Offer]:
+    """Every model with a known price: the one asked for first, the others from the cheapest on."""
+    found = [_offer(tickets, task, model, alias(asked) == model) for model in task.price_table.rows]
+    return sorted(found, key=lambda offer: (not offer.asked, offer.batch))
+
+
+def _offer(tickets: Tickets, task: Task, model: str, asked: bool) -> Offer:
+    price = task.price_table.of(model)
+    fixed = fixed_tokens(task, price)
+    form = form_for(task, model, fixed, tickets.requests)
+    messages = round(tickets.tokens * price.tokenizer)
+    forecast = Forecast(tickets.requests, fixed, messages, answer_tokens(task, price))
+    usage, long_usage = forecast.usage(form), forecast.long_usage(form, price)
+    return Offer(
+        model,
+        asked,
+        usage,
+        price.batch_cost(usage, long_usage),
+        price.realtime_cost(usage, long_usage),
+        form.caches,
+        price.thinks,
+    )

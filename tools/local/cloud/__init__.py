@@ -1,0 +1,1 @@
+"""A local AWS that runs the project's own stack, without Docker."""

@@ -1,0 +1,115 @@
+"""The project's stack in the local cloud: the same `sam build` and `sam deploy` as on AWS."""
+
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.local.cloud.cloud import REPOSITORY, LocalCloud, LocalCloudFailed
+
+SAM = str(Path(sys.executable).with_name("sam"))
+
+# What goes into a build.
+SOURCES = ("template.yaml", "*.asl.yaml", "functions", "layers", "requirements*", ".python-version")
+DIGEST_FILE = "sources.sha256"
+
+DEPLOY_SETTINGS = """\
+version = 0.1
+
+[default.deploy.parameters]
+resolve_s3 = true
+capabilities = "CAPABILITY_IAM"
+confirm_changeset = false
+fail_on_empty_changeset = false
+"""
+
+
+def build(cloud: LocalCloud, project: Path = REPOSITORY) -> Path:
+    """Run `sam build` unless its sources are what they were last time.
+
+    Returns the built template. Raises LocalCloudFailed with SAM's output.
+    """
+    build_directory = project / ".aws-sam" / "build"
+    built = build_directory / "template.yaml"
+    digest_file = build_directory / DIGEST_FILE
+    digest = _digest(project)
+    with _alone_in(project / ".aws-sam"):
+        if built.exists() and digest_file.exists() and digest_file.read_text() == digest:
+            return built
+        _sam(cloud, project, "build", "--cached", "--parallel", "--config-file", _sam_config(cloud))
+        digest_file.write_text(digest)
+        return built
+
+
+def deploy(
+    cloud: LocalCloud, stack_name: str, template: Path, parameters: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Deploy a built template and return the stack's outputs.
+
+    Raises LocalCloudFailed with SAM's output.
+    """
+    arguments = ["--config-file", _sam_config(cloud), "--template-file", str(template)]
+    if parameters:
+        parameter_file = cloud.directory / "parameters.yaml"  # JSON is YAML; SAM takes no .json
+        parameter_file.write_text(json.dumps(dict(parameters)))
+        arguments += ["--parameter-overrides", f"file://{parameter_file}"]
+    _sam(cloud, template.parent, "deploy", "--stack-name", stack_name, *arguments)
+    [stack] = cloud.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Wait until no other process is in here: a night and the tests may run at the same time."""
+    directory.mkdir(exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back with the file, however the process ends
+        yield
+
+
+def _sam(cloud: LocalCloud, project: Path, *arguments: str) -> None:
+    sam = subprocess.Popen(
+        [SAM, *arguments],
+        cwd=project,
+        env=cloud.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,  # it starts make and pip, which must end with it
+    )
+    try:
+        output, _ = sam.communicate()
+    except BaseException:
+        os.killpg(sam.pid, signal.SIGKILL)
+        sam.wait()
+        raise
+    if sam.returncode != 0:
+        raise LocalCloudFailed(f"sam {arguments[0]} failed:\n{output}")
+
+
+def _sam_config(cloud: LocalCloud) -> str:
+    path = cloud.directory / "samconfig.toml"
+    path.write_text(DEPLOY_SETTINGS)
+    return str(path)
+
+
+def _digest(project: Path) -> str:
+    digest = hashlib.sha256()
+    for path in _source_files(project):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(project)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def _source_files(project: Path) -> Iterator[Path]:
+    for pattern in SOURCES:
+        for source in sorted(project.glob(pattern)):
+            files = sorted(source.rglob("*")) if source.is_dir() else [source]
+            yield from (f for f in files if f.is_file() and f.parent.name != "__pycache__")

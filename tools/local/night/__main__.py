@@ -1,0 +1,99 @@
+"""A whole night on this machine: `python -m tools.local.night --help`.
+
+Exit codes: 0 a good night, 1 not a good night, 2 nothing to start with, 130 stopped.
+"""
+
+import argparse
+import fcntl
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.text import Text
+
+from nightshift.errors import PriceUnknown, SettingsInvalid
+from nightshift.task import task
+from tools.local.cloud.cloud import REPOSITORY, LocalCloudFailed
+from tools.local.night.claude import ClaudeMissing, real_claude
+from tools.local.night.night import run
+from tools.local.night.tickets import UnusableFile
+
+DIRECTORY = REPOSITORY / ".build" / "night"
+GOOD, BAD, UNUSABLE, STOPPED = 0, 1, 2, 130
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Busy(Exception):
+    """Another night runs in the same directory."""
+
+
+def main() -> int:
+    options = _options()
+    console = Console(highlight=False)
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    for number in STOPS:
+        signal.signal(number, _stop)
+    try:
+        if options.model:
+            task().price_table.of(options.model)
+        real = real_claude() if options.claude == "real" else None
+        with _alone():
+            good = run(options.tickets, real, options.model, DIRECTORY, console)
+    except KeyboardInterrupt:
+        console.print("\n Stopped. Everything that was started here has ended.", style="yellow")
+        return STOPPED
+    except (UnusableFile, ClaudeMissing, Busy, PriceUnknown, SettingsInvalid) as error:
+        console.print(Text(f" {error}", "red"))
+        return UNUSABLE
+    except (LocalCloudFailed, ClientError, BotoCoreError) as error:
+        console.print(Text(f" {error}", "red"))
+        return BAD
+    return GOOD if good else BAD
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make run", description="A whole night on this machine, with a local AWS."
+    )
+    parser.add_argument(
+        "--tickets",
+        type=Path,
+        metavar="FILE",
+        help="JSONL, JSONL.gz or CSV with ticket_id (or id), subject, body, created_at; "
+        "without it, 3,000 invented tickets",
+    )
+    parser.add_argument(
+        "--claude",
+        choices=("stand-in", "real"),
+        default="stand-in",
+        help="real: Claude itself, with the key in ANTHROPIC_API_KEY; costs money",
+    )
+    parser.add_argument("--model", help="the stack's Model; without it, the template's default")
+    return parser.parse_args()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two nights in one directory would end each other."""
+    DIRECTORY.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (DIRECTORY / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy("Another `make run` is at work here: wait for it, or stop it.") from None
+        yield
+
+
+def _stop(*_: object) -> NoReturn:
+    for number in STOPS:  # a second Ctrl-C would only leave something behind
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

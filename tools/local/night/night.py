@@ -1,0 +1,162 @@
+"""The story of one night on this machine, from a file of tickets to a summary."""
+
+import platform
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from tools.local.cloud.cloud import LocalCloud, local_cloud
+from tools.local.cloud.stack import build, deploy
+from tools.local.night import keep
+from tools.local.night.claude import Claude, stand_in
+from tools.local.night.load import load
+from tools.local.night.screen import WIDEST, readable, step, timed
+from tools.local.night.summary import Night, summary
+from tools.local.night.tickets import Findings, check, read
+from tools.local.night.watch import Ending, Watched, follow
+from tools.operate.night_report.words import count
+
+STACK = "nightshift"
+STAND_IN = "Claude was played by a stand-in that sorts by keywords; nothing was charged."
+BAD_LINES_SHOWN = 8
+LOG_LINES_SHOWN = 8
+
+
+def run(
+    path: Path | None, real: Claude | None, model: str | None, directory: Path, console: Console
+) -> bool:
+    """Run a night with the tickets of a file, or of the sample; True if it was a good one.
+
+    What stays of it lies in `directory`. Raises UnusableFile, ClaudeMissing, LocalCloudFailed.
+    """
+    findings = _check(path, directory, console)
+    with (
+        _claude(real, directory, console) as claude,
+        _stack(claude, model, directory, console) as (cloud, outputs),
+    ):
+        with step(console, "Load") as done:
+            table = outputs["TicketTableName"]
+            loaded = load(cloud.client("dynamodb"), table, read(path, Findings()))
+            done.result = f"{count(loaded, 'ticket')}, all pending"
+        model = _parameter(cloud, "Model")
+        if real:
+            budget = float(_parameter(cloud, "MaxCostUsd"))
+            console.print(
+                f" {count(loaded, 'ticket goes', 'tickets go')} to {model}, "
+                f"for ${budget:,.2f} at most."
+            )
+        ending = _night(cloud, outputs, claude, console, loaded)
+        with step(console, "Keep") as done:
+            tickets = keep.keep_tickets(cloud, table, directory)
+            keep.keep_run(cloud, outputs["RunTableName"], directory)
+            keep.keep_report(cloud, STACK, outputs, directory, "" if real else STAND_IN)
+            trouble = keep.keep_logs(cloud, STACK, directory)
+            done.result = "the night as a page, the tables and the logs as files"
+    if ending.status != "SUCCEEDED":
+        _show_failure(ending, trouble, directory, console)
+        return False
+    night = Night(ending.output, tickets, findings, model, bool(real), directory)
+    console.print(summary(night), width=min(console.width, WIDEST))
+    return not night.complaints()
+
+
+def _check(path: Path | None, directory: Path, console: Console) -> Findings:
+    with step(console, "Tickets") as done:
+        findings = check(path)
+        done.result = f"{findings.tickets:,} {f'in {path.name}' if path else 'invented ones'}"
+    for name in keep.FILES:  # of the last night
+        (directory / name).unlink(missing_ok=True)
+    if findings.bad_lines:
+        lines = [f"line {line}: {reason}" for line, reason in findings.bad_lines]
+        (directory / keep.BAD_LINES).write_text("\n".join(lines) + "\n")
+        more = len(lines) - BAD_LINES_SHOWN
+        lines[BAD_LINES_SHOWN:] = [f"and {more:,} more lines"] if more > 0 else []
+        text = Text("\n".join(f"left out: {line}" for line in lines), "yellow")
+        console.print(Padding(text, (0, 1, 0, 3)), width=min(console.width, WIDEST))
+    return findings
+
+
+@contextmanager
+def _claude(real: Claude | None, directory: Path, console: Console) -> Iterator[Claude]:
+    with ExitStack() as started:
+        with step(console, "Claude") as done:
+            claude = real or started.enter_context(stand_in(directory / keep.CLAUDE_LOG))
+            done.result = "the real one: it costs money" if real else "a stand-in; it costs nothing"
+        yield claude
+
+
+@contextmanager
+def _stack(
+    claude: Claude, model: str | None, directory: Path, console: Console
+) -> Iterator[tuple[LocalCloud, dict[str, str]]]:
+    """The stack in a local cloud, with the key in its secret, and its outputs."""
+    with ExitStack() as started:
+        with step(console, "AWS") as done:
+            starting = local_cloud(directory / "cloud", wait_scale=claude.wait_scale)
+            cloud = started.enter_context(starting)
+            done.result = "a local one; no account of yours can be reached"
+        with step(console, "Build", "a minute, the first time") as done:
+            template = build(cloud)
+            done.result = "sam build"
+        with step(console, "Deploy") as done:
+            outputs = deploy(cloud, STACK, template, _parameters(claude, model))
+            cloud.client("secretsmanager").put_secret_value(
+                SecretId=outputs["ApiKeySecretArn"], SecretString=claude.api_key
+            )
+            done.result = f"sam deploy, the same stack as for AWS: {STACK}"
+        yield cloud, outputs
+
+
+def _parameters(claude: Claude, model: str | None) -> dict[str, str]:
+    arm = platform.machine().lower() in ("arm64", "aarch64")
+    chosen = {"Model": model} if model else {}
+    return chosen | {
+        "AnthropicBaseUrl": claude.url,
+        "Architecture": "arm64" if arm else "x86_64",
+        "ScheduleState": "DISABLED",
+    }
+
+
+def _parameter(cloud: LocalCloud, name: str) -> str:
+    """A parameter's value in the deployed stack."""
+    [stack] = cloud.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack["Parameters"]}
+    return str(values[name])
+
+
+def _night(
+    cloud: LocalCloud, outputs: dict[str, str], claude: Claude, console: Console, tickets: int
+) -> Ending:
+    with timed(console, "Night") as done:
+        watched = Watched.start(cloud, outputs)
+        with _nothing_paid_for_nobody(watched, claude, console):
+            ending = follow(watched, console, tickets)
+        done.result = f"the workflow {ending.status.lower()}"
+        done.good = ending.status == "SUCCEEDED"
+    return ending
+
+
+@contextmanager
+def _nothing_paid_for_nobody(watched: Watched, claude: Claude, console: Console) -> Iterator[None]:
+    """What is still open at the real Claude when we leave is canceled: its table goes with us."""
+    try:
+        yield
+    finally:
+        if claude.real and watched.uncanceled():
+            console.print(" Asking Claude to cancel what is open (up to a minute) ...")
+            left = watched.cancel()
+            what = f"{left} may go on: cancel them in the Claude Console." if left else "Canceled."
+            console.print(f" {what} What Claude had answered by then is charged.")
+
+
+def _show_failure(ending: Ending, trouble: list[str], directory: Path, console: Console) -> None:
+    lines = [f"✗ The night failed: {ending.error or ending.status}", ending.cause, ""]
+    lines += trouble[-LOG_LINES_SHOWN:]
+    lines += ["", f"All logs are in {directory}: {keep.FUNCTIONS_LOG}, {keep.CLOUD_LOG}"]
+    if (directory / keep.REPORT).exists():
+        lines.append(f"What happened, and what to do: {(directory / keep.REPORT).as_uri()}")
+    console.print(Text("\n".join(readable(line) for line in lines), "red"))
