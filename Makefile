@@ -70,6 +70,7 @@ lint: install $(CHECKOV) ## style, types, template, workflow, security
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy layers/nightshift/nightshift tools
+	PYTHONPATH=layers/nightshift $(BIN)/lint-imports --no-logo --no-cache
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
 	$(CHECKOV) --file template.yaml --config-file tests/infrastructure/checkov.yaml
 

@@ -6,9 +6,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from nightshift.collect import collect
 from nightshift.deployment import deployment
+from nightshift.error_boundary import unexpected_without_words
 from nightshift.events import CollectCall
 from nightshift.observability import logger, metrics
-from nightshift.unexpected import unexpected_without_words
 
 
 @unexpected_without_words

@@ -5,10 +5,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from nightshift.deployment import deployment
+from nightshift.error_boundary import unexpected_without_words
 from nightshift.events import StatusCall
 from nightshift.observability import logger, metrics
 from nightshift.status import status
-from nightshift.unexpected import unexpected_without_words
 
 
 @unexpected_without_words

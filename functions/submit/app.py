@@ -5,10 +5,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from nightshift.deployment import deployment
+from nightshift.error_boundary import unexpected_without_words
 from nightshift.events import SubmitCall
 from nightshift.observability import logger, metrics
 from nightshift.submit import submit
-from nightshift.unexpected import unexpected_without_words
 
 
 @unexpected_without_words

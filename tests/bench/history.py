@@ -16,8 +16,9 @@ from typing import Any
 import yaml
 from jsonata import Jsonata
 
-from nightshift import ledger, message, report
-from nightshift.status import turn_seconds
+from nightshift.ending import mail, report
+from nightshift.runs import ledger
+from nightshift.waits import until_next_look
 from tests.bench import REPOSITORY
 from tests.bench.stage import template_defaults
 from tests.bench.subject import Subject, Target
@@ -86,7 +87,7 @@ class Night:
         now = datetime.now(UTC)
         ages = [timedelta(seconds=self.clock - self.created[number][0]) for number in self._open()]
         waiting: Any = [SimpleNamespace(created_at=now - age, set_aside=False) for age in ages]
-        seconds = turn_seconds(waiting, template_defaults()["poll_seconds"])
+        seconds = until_next_look(waiting, datetime.now(UTC), template_defaults()["poll_seconds"])
         return {"run_id": "2026-11-22", "wait_seconds": seconds}
 
     def _report(self) -> Any:
@@ -94,7 +95,7 @@ class Night:
             ledger.Night("2026-11-22"), report.Ending("complete"), 0, datetime.now(UTC)
         )
         step = {"next": "report", "run_id": "2026-11-22", "report": flat, "tell": True}
-        return step | {"text": message.verdict(flat), "notices": [], "problem": None}
+        return step | {"text": mail.verdict(flat), "notices": [], "problem": None}
 
     def _open(self) -> list[int]:
         return [number for number in range(len(self.created)) if number not in self.collected]

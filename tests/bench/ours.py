@@ -8,16 +8,17 @@ from os import environ
 from types import SimpleNamespace
 from typing import Any
 
-from nightshift import aws, results
-from nightshift.chunk import Builder, Room
-from nightshift.claude import Claude
+from nightshift import aws
+from nightshift.claude import results
+from nightshift.claude.client import Claude
 from nightshift.collect import collect as collect_batch
 from nightshift.deployment import Deployment, deployment
 from nightshift.events import CollectCall, StatusCall, SubmitCall
 from nightshift.pace import Pace
+from nightshift.sending.chunk import Builder, Room
 from nightshift.status import status
 from nightshift.submit import submit as submit_chunk
-from nightshift.tickets import GUARDED, PENDING, Ticket
+from nightshift.tickets.ticket import GUARDED, PENDING, Ticket
 from tests.bench import child
 from tests.bench.child import Clock
 from tests.versions import passed, todays
@@ -48,8 +49,8 @@ def send() -> Clock:
     texts = [(i, ticket.texts[0][:500] or "-") for i, ticket in read if ticket]
     tickets = [_ready(ticket_id, text) for ticket_id, text in texts]
     task: Any = SimpleNamespace(message_for=lambda body: body)
-    form = stack.form
-    builder = Builder(task, form, form.bound(stack.price), on_empty=tickets.append)
+    template = stack.template
+    builder = Builder(task, template, template.bound(stack.price), on_empty=tickets.append)
     room = Room(len(tickets), Decimal(1_000_000), out_of_time=lambda: False)
     gc.freeze()  # the tickets that wait here are the benchmark's, not Nightshift's
     with clock.running():

@@ -101,7 +101,7 @@ def test_a_table_throttled_until_the_time_is_over_leaves_the_rest_to_the_next_ca
 def test_giving_up_a_create_too_early_is_found(calls: tuple[Noted, ...], ours: Workshop) -> None:
     late = Case(PLAIN, (Fault(number_of("create", calls), "done 14 minutes late"),))
 
-    with mock.patch("nightshift.adopt._LONGEST_LAMBDA_SECONDS", 0):
+    with mock.patch("nightshift.waits._LONGEST_LAMBDA_SECONDS", 0):
         problems = play(late, ours).problems
 
     assert any(problem.startswith("paid 2 times") for problem in problems)

@@ -12,7 +12,7 @@ from nightshift.aws import to_item
 from nightshift.errors import TableRefused
 from nightshift.events import SubmitCall
 from nightshift.submit import submit
-from nightshift.tickets import TicketTable
+from nightshift.tickets.table import TicketTable
 from tests.crash.stack import Stack
 from tests.crash_proof.driver import Execution
 from tests.crash_proof.edges import Process
@@ -26,7 +26,7 @@ EVERYTHING = ("retrieve", "results", "cancel", "delete", "list")
 @pytest.fixture
 def ours() -> Iterator[Workshop]:
     """With as many turns until a batch is not found as on AWS."""
-    with workshop(SMALL | {"nightshift.status": {"TURNS_UNTIL_NOT_FOUND": 60}}) as made:
+    with workshop(SMALL | {"nightshift.runs.missing": {"TURNS_UNTIL_NOT_FOUND": 60}}) as made:
         yield made
 
 

@@ -9,15 +9,16 @@ from typing import Any
 
 import msgspec
 
-from nightshift import probe, report
 from nightshift.aws import from_item
-from nightshift.held import LONGEST_LIFE
-from nightshift.ledger import Ledger
-from nightshift.money import NOTHING, Usage
-from nightshift.prices import published
-from nightshift.records import Night
-from nightshift.report import Ending
-from nightshift.task import task
+from nightshift.claude.money import NOTHING, Usage
+from nightshift.claude.prices import published
+from nightshift.ending import report
+from nightshift.ending.report import Ending
+from nightshift.runs import probe
+from nightshift.runs.held import LONGEST_LIFE
+from nightshift.runs.ledger import Ledger
+from nightshift.runs.records import Night
+from nightshift.task.task import task
 from tests.crash_proof.world import DAWN, SETTINGS, World
 
 

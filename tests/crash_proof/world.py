@@ -28,17 +28,21 @@ import msgspec
 import yaml
 from ministack.services import dynamodb as ministack
 
-from nightshift import aws, custom_id, probe, table_check
+from nightshift import aws
 from nightshift.aws import to_item
-from nightshift.claude import Claude
+from nightshift.claude import custom_id
+from nightshift.claude.client import Claude
 from nightshift.deployment import Deployment
-from nightshift.held import LONGEST_LIFE
-from nightshift.ledger import Ledger
-from nightshift.lock import LockItem
 from nightshift.observability import metrics
+from nightshift.runs import probe
+from nightshift.runs.held import LONGEST_LIFE
+from nightshift.runs.ledger import Ledger
+from nightshift.runs.lock import LockItem
 from nightshift.settings import Settings
-from nightshift.task import Task, task, version_of
-from nightshift.tickets import TicketTable
+from nightshift.task.request import version_of
+from nightshift.task.task import Task, task
+from nightshift.tickets import table_check
+from nightshift.tickets.table import TicketTable
 from tests.crash_proof.edges import (
     LIFE_OF_A_LAMBDA,
     Aws,
@@ -66,8 +70,8 @@ SMALL = {
     "nightshift.collect": {
         "_THREADS": 1, "_UNDER_WAY": 1, "_SECONDS_PER_CHECKPOINT": -1, "KEYS_PER_READ": 2,
     },
-    "nightshift.status": {"TURNS_UNTIL_NOT_FOUND": 4},
-    "nightshift.probe": {"PROBE_REQUESTS": 4, "_ENOUGH": 3, "_ENOUGH_ONCE_PASSED": 6},
+    "nightshift.runs.missing": {"TURNS_UNTIL_NOT_FOUND": 4},
+    "nightshift.runs.probe": {"PROBE_REQUESTS": 4, "_ENOUGH": 3, "_ENOUGH_ONCE_PASSED": 6},
 }  # fmt: skip
 # A prompt that names no category: what Claude answers is prose.
 BROKEN = {"system": "You are a poet. Answer each ticket with a haiku."}

@@ -11,10 +11,11 @@ from typing import Any, get_args
 
 import pytest
 
-from nightshift import errors, message, report
+from nightshift import errors
+from nightshift.ending import mail, report
+from nightshift.ending.report import Ending
 from nightshift.events import NightInput
-from nightshift.records import Night
-from nightshift.report import Ending
+from nightshift.runs.records import Night
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -137,7 +138,7 @@ def test_every_error_has_a_row() -> None:
 
 
 def test_every_reason_of_a_partial_night_has_a_row() -> None:
-    assert message._WHY.keys() <= first_cells(section(OPERATE, "## The output"))
+    assert mail._WHY.keys() <= first_cells(section(OPERATE, "## The output"))
 
 
 def test_every_key_of_the_output_has_a_row() -> None:

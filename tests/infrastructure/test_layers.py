@@ -108,9 +108,9 @@ def test_a_function_starts_from_its_layers_and_the_aws_sdk_alone(
 @pytest.mark.parametrize(
     ("function", "others"),
     [
-        ("SubmitFunction", {"apply", "bitmap", "collect", "decision"}),
-        ("StatusFunction", {"apply", "chunk", "collect", "message", "send", "submit"}),
-        ("CollectFunction", {"chunk", "estimate", "message", "send", "submit"}),
+        ("SubmitFunction", {"collect", "writing.apply", "writing.bitmap", "writing.decision"}),
+        ("StatusFunction", {"collect", "dry_run", "ending", "sending", "submit", "writing"}),
+        ("CollectFunction", {"dry_run", "ending", "sending", "submit"}),
     ],
 )
 def test_a_function_imports_nothing_that_only_others_use(
@@ -120,8 +120,10 @@ def test_a_function_imports_nothing_that_only_others_use(
 
     found = json.loads(python(START, *places, AWS_DEFAULT_REGION="eu-central-1"))["files"]
 
-    package = {path.stem for path in (built / "NightshiftLayer/python/nightshift").glob("*.py")}
-    assert others <= package
+    package = built / "NightshiftLayer/python/nightshift"
+    for name in others:
+        path = package / name.replace(".", "/")
+        assert path.is_dir() or path.with_suffix(".py").is_file(), name
     assert not others & {name.removeprefix("nightshift.") for name in found}
 
 
@@ -169,9 +171,12 @@ def test_the_package_is_shipped_whole(built: Path) -> None:
     package = Path(__file__).parents[2] / "layers" / "nightshift" / "nightshift"
     shipped = built / "NightshiftLayer" / "python" / "nightshift"
 
-    ours = {path.name for path in package.iterdir() if path.name != "__pycache__"}
-    assert {path.name for path in shipped.iterdir()} == ours | {"__pycache__"}
-    for name in ("task.toml", "models.toml"):
+    ours = {path.relative_to(package) for path in package.rglob("*") if path.is_file()}
+    theirs = {path.relative_to(shipped) for path in shipped.rglob("*") if path.is_file()}
+    assert {path for path in theirs if path.suffix != ".pyc"} == {
+        path for path in ours if path.suffix != ".pyc"
+    }
+    for name in ("task/task.toml", "claude/models.toml"):
         assert (shipped / name).read_bytes() == (package / name).read_bytes()
 
 
@@ -207,12 +212,13 @@ def test_bytecode_is_that_of_the_source_beside_it(built: Path) -> None:
 def test_bytecode_is_used_from_a_read_only_copy(built: Path, tmp_path: Path) -> None:
     copy = tmp_path / "opt"
     shutil.copytree(built / "NightshiftLayer", copy)
-    source = copy / "python" / "nightshift" / "bitmap.py"
+    source = copy / "python" / "nightshift" / "writing" / "bitmap.py"
     source.write_text("raise RuntimeError('compiled anew')")
     for path in sorted(copy.rglob("*"), reverse=True):
         path.chmod(0o555 if path.is_dir() else 0o444)
     program = (
-        "import sys; sys.path[:] = [sys.argv[1], *sys.path]; from nightshift import bitmap; "
+        "import sys; sys.path[:] = [sys.argv[1], *sys.path]\n"
+        "from nightshift.writing import bitmap\n"
         "print(bitmap.__cached__, len(bitmap.Bitmap(8, bytes([1]))))"
     )
 

@@ -8,7 +8,7 @@ from copy import deepcopy
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any
 
 import pytest
@@ -442,8 +442,8 @@ def raising(kind: type[Exception]) -> Any:
 
 
 def test_every_class_of_ours_is_in_one_module_and_has_no_dot() -> None:
-    for module in iter_modules(nightshift.__path__):
-        import_module(f"nightshift.{module.name}")
+    for module in walk_packages(nightshift.__path__, "nightshift."):
+        import_module(module.name)
 
     found = {each.__name__ for each in every(errors.NightshiftError)}
     assert found == OURS | {"NightshiftError"}

@@ -14,9 +14,14 @@ import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from nightshift import aws, closing, custom_id, deployment, settings, table_check, task
+from nightshift import aws, deployment, settings
+from nightshift.claude import custom_id
 from nightshift.deployment import Deployment
-from nightshift.records import Tally, Version
+from nightshift.runs.records import Tally, Version
+from nightshift.task import task
+from nightshift.task.request import version_of
+from nightshift.tickets import table_check
+from nightshift.writing import closing
 from tests.versions import passed
 from tools.local.claude_standin import StandIn
 
@@ -88,9 +93,7 @@ class Scene:
     @property
     def version(self) -> Version:
         """What is known of today's task version."""
-        return self.stack.ledger.version(
-            task.version_of(self.stack.task, self.stack.settings.model)
-        )
+        return self.stack.ledger.version(version_of(self.stack.task, self.stack.settings.model))
 
     def remember_version(self, fixed_tokens: int | None = None) -> None:
         """As if the answers to this task version had been usable in an earlier night."""

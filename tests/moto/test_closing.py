@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from nightshift import closing
-from nightshift.ledger import Ledger, Stale
-from nightshift.records import Batch, Tally, Version
+from nightshift.runs.ledger import Ledger, Stale
+from nightshift.runs.records import Batch, Tally, Version
+from nightshift.writing import closing
 from tests.moto.scene import DAY, Scene
 
 UNUSABLE = Tally(requeued=60, left=60, succeeded=60, unusable=Counter({"unreadable_answer": 60}))

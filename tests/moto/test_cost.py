@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from nightshift import task as task_module
-from nightshift.task import TASK_FILE
+from nightshift.task import task as task_module
+from nightshift.task.task import TASK_FILE
 from tests.moto.scene import Scene
 
 # 370,000 characters are about 133,000 tokens of claude-haiku-5-5, as the stand-in counts.

@@ -4,9 +4,10 @@ import os
 
 import pytest
 
-from nightshift.claude import Claude
+from nightshift.claude.client import Claude
 from nightshift.errors import ClaudeRejected
-from nightshift.task import form_for, task
+from nightshift.task.request import template_for
+from nightshift.task.task import task
 from tools.local.claude_standin import StandIn
 
 
@@ -22,11 +23,11 @@ def provider(stand_in: StandIn) -> Claude:
 
 
 def test_a_count_is_what_the_request_is_then_billed_for(claude: StandIn) -> None:
-    params = form_for(task(), "claude-haiku-5-5").params("Where is my money?")
+    params = template_for(task(), "claude-haiku-5-5").params("Where is my money?")
 
     counted = provider(claude).count_tokens(params)
 
-    shorter = form_for(task(), "claude-haiku-5-5").params(".")
+    shorter = template_for(task(), "claude-haiku-5-5").params(".")
     assert counted > provider(claude).count_tokens(shorter) > 100
     assert [each["status"] for each in claude.control.requests()] == [200, 200]
 

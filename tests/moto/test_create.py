@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from nightshift import aws, claude
+from nightshift import aws
+from nightshift.claude import client as claude
 from nightshift.errors import ClaudeRejected
 from tests.moto.scene import DAY, Scene, Step, wait_until
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from nightshift.deadline import Deadline
+from nightshift.claude.deadline import Deadline
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\n" + b"x" * 200
 # Seconds: between two bytes of a slow answer, for a whole call, and for a single read. So a slow

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from nightshift import estimate
+from nightshift.claude.money import NOTHING, Usage
+from nightshift.dry_run import estimate
+from nightshift.dry_run.token_sample import SIZE, Sample
 from nightshift.events import SubmitCall
-from nightshift.money import NOTHING, Usage
-from nightshift.sample import SIZE, Sample
 from tests.moto.scene import STARTED_AT, Scene, Step
 from tools.local import sample
 

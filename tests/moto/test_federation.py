@@ -13,7 +13,7 @@ import pytest
 from botocore.stub import Stubber
 
 from nightshift import aws
-from nightshift.claude import Claude, Federation
+from nightshift.claude.client import Claude, Federation
 from nightshift.deployment import AUDIENCE
 from nightshift.errors import ClaudeRejected, ClaudeUnavailable, SettingsInvalid
 from tests.moto.body import Body
@@ -98,7 +98,7 @@ def test_a_token_that_is_refused_is_renewed_once(
     provider.newest()
     claude.identity.tokens.clear()
     later = time.time() + 120
-    monkeypatch.setattr("nightshift.claude.time", lambda: later)
+    monkeypatch.setattr("nightshift.claude.client.time", lambda: later)
 
     assert provider.newest() == []
     assert function.exchanges == 2

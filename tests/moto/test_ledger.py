@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from nightshift.bitmap import Bitmap
-from nightshift.ledger import Ledger, Stale
-from nightshift.lock import LockItem
-from nightshift.money import Usage
-from nightshift.records import Batch, Night, Round, Tally
+from nightshift.claude.money import Usage
+from nightshift.runs.ledger import Ledger, Stale
+from nightshift.runs.lock import LockItem
+from nightshift.runs.records import Batch, Night, Round, Tally
+from nightshift.writing.bitmap import Bitmap
 from tests.moto.scene import TEMPLATE, client, table
 
 ME, OTHER = "execution:me", "execution:other"

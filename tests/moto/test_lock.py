@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nightshift import aws
-from nightshift.lock import LockItem
+from nightshift.runs.lock import LockItem
 from tests.moto.scene import Scene, client, table
 
 FIRST, SECOND, THIRD = "execution:first", "execution:second", "execution:third"

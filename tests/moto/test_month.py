@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from nightshift import budget, ledger, send
 from nightshift.errors import InvalidInput
+from nightshift.runs import budget, ledger
+from nightshift.sending import send
 from tests.moto.scene import DAY, Scene, Step
 
 NOVEMBER = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
@@ -25,7 +26,7 @@ class Clock(datetime):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> type[Clock]:
     monkeypatch.setattr(Clock, "moment", NOVEMBER)
-    for module in ("budget", "send", "conclude", "ledger"):
+    for module in ("runs.budget", "sending.send", "ending.finish", "runs.ledger"):
         monkeypatch.setattr(f"nightshift.{module}.datetime", Clock)
     return Clock
 
@@ -34,8 +35,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> type[Clock]:
 def bound(scene: Scene, clock: type[Clock]) -> Decimal:
     """What one of this file's tickets counts while its batch is open."""
     message = scene.stack.task.message_for("Invoice of A", "")
-    most = scene.stack.form.most_input_tokens(str(message))
-    usd = scene.stack.form.bound(scene.stack.price).of(most)
+    most = scene.stack.template.most_input_tokens(str(message))
+    usd = scene.stack.template.bound(scene.stack.price).of(most)
     scene.configure(MAX_MONTHLY_COST_USD=usd * 3)
     return usd
 

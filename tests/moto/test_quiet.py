@@ -28,7 +28,7 @@ SCENE = dedent("""
     # First what sets the levels of others, then the SDK, which sets its own when it is imported.
     from nightshift.observability import logger
     from nightshift.aws import ClientError, dynamodb
-    from nightshift.claude import Claude
+    from nightshift.claude.client import Claude
     from nightshift.errors import ClaudeRejected
 
     class Body(bytes):

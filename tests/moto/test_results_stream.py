@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from nightshift import claude as claude_module
-from nightshift.claude import Claude
+from nightshift.claude import client as claude_module
+from nightshift.claude.client import Claude
 from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from tests.moto.body import IDS, Body
 from tools.local.claude_standin import Life, StandIn, running

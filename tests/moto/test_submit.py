@@ -10,17 +10,20 @@ from typing import Any
 
 import pytest
 
-from nightshift import custom_id, ledger
 from nightshift import submit as submit_module
-from nightshift.claude import Claude
+from nightshift.claude import custom_id
+from nightshift.claude.client import Claude
 from nightshift.errors import ApiKeyMissing, InvalidInput, PriceUnknown
 from nightshift.events import SubmitCall
-from nightshift.ledger import Ledger, Stale
-from nightshift.records import Round, Tally
-from nightshift.send import TIME_TO_SEND
+from nightshift.runs import ledger
+from nightshift.runs.ledger import Ledger, Stale
+from nightshift.runs.records import Round, Tally
+from nightshift.sending.send import TIME_TO_SEND
 from nightshift.submit import submit
-from nightshift.task import task, version_of
-from nightshift.tickets import Ticket, TicketTable
+from nightshift.task.request import version_of
+from nightshift.task.task import task
+from nightshift.tickets.table import TicketTable
+from nightshift.tickets.ticket import Ticket
 from tests.moto.scene import DAY, STARTED_AT, Item, Scene, Step
 from tests.moto.test_transactions import Canceling
 
@@ -285,7 +288,7 @@ def test_a_batch_keeps_which_version_asked_and_what_it_read(scene: Scene) -> Non
     assert item["version"] == version_of(task(), "claude-haiku-4-5")
     assert (item["model"], item["inputs"]) == ("claude-haiku-4-5", ["subject", "body"])
     assert (batch.version, batch.inputs) == (item["version"], ("subject", "body"))
-    assert name and name.digest == custom_id.digest(ticket.inputs.values())
+    assert name and name.digest == ticket.digest
 
 
 def test_without_time_for_a_create_nothing_is_sent_and_the_next_call_goes_on(scene: Scene) -> None:
@@ -719,8 +722,8 @@ def _bound(scene: Scene, ticket_id: str) -> Decimal:
     """The most that a ticket of `put` can cost."""
     message = scene.stack.task.message_for(f"Invoice of {ticket_id}", "")
     assert message
-    form = scene.stack.form
-    return form.bound(scene.stack.price).of(form.most_input_tokens(message))
+    template = scene.stack.template
+    return template.bound(scene.stack.price).of(template.most_input_tokens(message))
 
 
 def _without_duration(report: Step) -> Step:

@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import pytest
 
-from nightshift import ledger as ledger_module
 from nightshift.aws import ClientError
-from nightshift.ledger import Ledger, NoRoom, Stale
-from nightshift.lock import LockItem
-from nightshift.records import Round
+from nightshift.runs import ledger as ledger_module
+from nightshift.runs.ledger import Ledger, NoRoom, Stale
+from nightshift.runs.lock import LockItem
+from nightshift.runs.records import Round
 from tests.moto.scene import client
 
 ME = "execution:me"

@@ -10,7 +10,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from nightshift import custom_id
+from nightshift.claude import custom_id
 from tests.versions import passed, todays
 from tools.local.claude_standin import Life, StandIn
 from tools.local.cloud.cloud import LocalCloud

@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from nightshift import custom_id
-from nightshift.attribute import Attribute
-from nightshift.custom_id import CustomId
-from nightshift.task import task
-from nightshift.tickets import GUARDED, Ticket
+from nightshift.claude import custom_id
+from nightshift.claude.custom_id import CustomId
+from nightshift.task.task import task
+from nightshift.tickets.attribute import Attribute
+from nightshift.tickets.ticket import GUARDED, Ticket
 
 TOKEN = "tok-en_1"
 
@@ -51,7 +51,7 @@ def ticket(**attributes: str | int | Attribute | None) -> Ticket:
 
 def name_of(asked: Ticket, ordinal: int = 0) -> CustomId:
     """The custom_id under which the default task asks about a ticket."""
-    digest = custom_id.digest(asked.inputs.values())
+    digest = asked.digest
     return CustomId(TOKEN, ordinal, digest, *custom_id.name_ticket(asked.ticket_id))
 
 

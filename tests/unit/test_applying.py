@@ -7,15 +7,15 @@ from typing import Any, cast
 
 import pytest
 
-from nightshift import results
-from nightshift.apply import Applied, Applier
-from nightshift.decision import Rules
+from nightshift.claude import results
+from nightshift.claude.money import Price
 from nightshift.errors import TableRefused
-from nightshift.ledger import Ledger
-from nightshift.money import Price
 from nightshift.pace import Pace
-from nightshift.task import task
-from nightshift.tickets import TicketTable
+from nightshift.runs.ledger import Ledger
+from nightshift.task.task import task
+from nightshift.tickets.table import TicketTable
+from nightshift.writing.apply import Applied, Applier
+from nightshift.writing.decision import Rules
 from tests.unit.examples import Item, errored, item, name_of, raw, read, succeeded
 
 IDS = [f"T-{number}" for number in range(60)]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshift import attribute
-from nightshift.attribute import Attribute
+from nightshift.tickets import attribute
+from nightshift.tickets.attribute import Attribute
 
 EVERY_TYPE: dict[str, tuple[Attribute, str]] = {
     "text": ({"S": "Where is <b>my</b> money?"}, "Where is <b>my</b> money?"),

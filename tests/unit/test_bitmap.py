@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshift.bitmap import Bitmap
+from nightshift.writing.bitmap import Bitmap
 
 SIZES_AND_ORDINALS = st.integers(1, 300).flatmap(
     lambda size: st.tuples(st.just(size), st.sets(st.integers(0, size - 1)))

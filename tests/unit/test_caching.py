@@ -9,14 +9,16 @@ from functools import cache
 
 import pytest
 
-from nightshift.forecast import CACHE_HITS, Forecast
-from nightshift.money import NOTHING, Usage
-from nightshift.prices import published
-from nightshift.task import Form, Task, form_for, task
+from nightshift.claude.money import NOTHING, Usage
+from nightshift.claude.prices import published
+from nightshift.dry_run.forecast import CACHE_HITS, Forecast
+from nightshift.task.request import RequestTemplate, template_for
+from nightshift.task.task import Task, task
 from tools.local import sample
 from tools.local.claude_standin import Life
 from tools.local.claude_standin.batches import Batches
-from tools.local.claude_standin.params import NEW_VERSION, template
+from tools.local.claude_standin.params import NEW_VERSION
+from tools.local.claude_standin.params import template as judge
 
 MODEL = "claude-haiku-4-5"
 PRICE = published().of(MODEL)
@@ -39,12 +41,12 @@ def messages() -> list[str]:
 
 
 @cache
-def used_by_the_sample(form: Form) -> Usage:
+def used_by_the_sample(template: RequestTemplate) -> Usage:
     """What the stand-in says that the 3,000 tickets of the sample used."""
     claude = Batches("http://stand-in", "seed", Life(), 200_000)
-    shared = form.params("-")
+    shared = template.params("-")
     del shared["messages"]
-    judged = template(shared, NEW_VERSION, batch=True)
+    judged = judge(shared, NEW_VERSION, batch=True)
     total = NOTHING
     for ticket in sample.tickets():
         message = task().message_for(ticket.get("subject", ""), ticket.get("body", ""))
@@ -60,8 +62,8 @@ def used_by_the_sample(form: Form) -> Usage:
 
 
 def test_a_taxonomy_of_6000_tokens_costs_a_fraction_where_it_is_cached() -> None:
-    plain = used_by_the_sample(form_for(with_taxonomy(), MODEL))
-    kept = used_by_the_sample(form_for(with_taxonomy(), MODEL, 6_000, 3_000))
+    plain = used_by_the_sample(template_for(with_taxonomy(), MODEL))
+    kept = used_by_the_sample(template_for(with_taxonomy(), MODEL, 6_000, 3_000))
 
     without, with_it = PRICE.batch_cost(plain), PRICE.batch_cost(kept)
     print(f"6,000-token taxonomy, 3,000 tickets, {MODEL} in batches:")
@@ -75,10 +77,10 @@ def test_a_taxonomy_of_6000_tokens_costs_a_fraction_where_it_is_cached() -> None
 
 
 def test_the_default_task_is_too_short_to_be_cached_even_where_it_is_marked() -> None:
-    form = form_for(task(), MODEL)
-    marked = replace(form, head=form_for(task(), MODEL, 4_096, 3_000).head)
+    template = template_for(task(), MODEL)
+    marked = replace(template, head=template_for(task(), MODEL, 4_096, 3_000).head)
 
-    assert used_by_the_sample(marked) == used_by_the_sample(form)
+    assert used_by_the_sample(marked) == used_by_the_sample(template)
 
 
 @pytest.mark.parametrize(
@@ -89,11 +91,11 @@ def test_the_default_task_is_too_short_to_be_cached_even_where_it_is_marked() ->
 def test_a_night_stays_within_the_bound_of_its_requests(
     asked: Task, fixed_tokens: int | None
 ) -> None:
-    form = form_for(asked, MODEL, fixed_tokens, 3_000)
-    bound = form.bound(PRICE)
+    template = template_for(asked, MODEL, fixed_tokens, 3_000)
+    bound = template.bound(PRICE)
 
-    most = sum((bound.of(form.most_input_tokens(each)) for each in messages()), Decimal(0))
-    cost = PRICE.batch_cost(used_by_the_sample(form))
+    most = sum((bound.of(template.most_input_tokens(each)) for each in messages()), Decimal(0))
+    cost = PRICE.batch_cost(used_by_the_sample(template))
     print(f"bound ${most:.2f}, cost ${cost:.2f}: {most / cost:.1f} times")
     assert cost < most
 
@@ -102,8 +104,8 @@ def test_a_night_stays_within_the_bound_of_its_requests(
 def test_caching_pays_from_53_percent_of_hits_on(
     hits: float, pays: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nightshift.forecast.CACHE_HITS", Decimal(str(hits)))
-    marked = form_for(with_taxonomy(), MODEL, 6_000, 3_000)
+    monkeypatch.setattr("nightshift.dry_run.forecast.CACHE_HITS", Decimal(str(hits)))
+    marked = template_for(with_taxonomy(), MODEL, 6_000, 3_000)
     forecast = Forecast(requests=3_000, fixed=6_000, messages=0, answer=0.0)
 
     costs = [
@@ -120,10 +122,10 @@ def test_what_is_assumed_lies_where_caching_pays() -> None:
 
 @pytest.mark.parametrize("requests", range(1, 12))
 def test_a_few_requests_cost_more_where_their_prompt_is_cached(requests: int) -> None:
-    marked = form_for(with_taxonomy(), MODEL, 6_000, 3_000)
+    marked = template_for(with_taxonomy(), MODEL, 6_000, 3_000)
     forecast = Forecast(requests, fixed=100_000, messages=0, answer=0.0)
     cached, plain = (forecast.usage(replace(marked, caches=caches)) for caches in (True, False))
 
     pays = PRICE.batch_cost(cached) < PRICE.batch_cost(plain)
 
-    assert form_for(with_taxonomy(), MODEL, 6_000, requests).caches == pays == (requests >= 6)
+    assert template_for(with_taxonomy(), MODEL, 6_000, requests).caches == pays == (requests >= 6)

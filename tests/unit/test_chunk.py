@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshift import custom_id
-from nightshift.attribute import Attribute
-from nightshift.chunk import MAX_BYTES, Builder, Chunk, Room, Spool
-from nightshift.prices import published
-from nightshift.task import form_for, task
-from nightshift.tickets import Ticket
+from nightshift.claude import custom_id
+from nightshift.claude.prices import published
+from nightshift.sending.chunk import MAX_BYTES, Builder, Chunk, Room, Spool
+from nightshift.task.request import template_for
+from nightshift.task.task import task
+from nightshift.tickets import attribute
+from nightshift.tickets.attribute import Attribute
+from nightshift.tickets.ticket import Ticket
 from tests.unit.examples import ticket
 
 MODEL = "claude-haiku-4-5"
@@ -30,9 +32,9 @@ class Building:
 
     def build(self, tickets: Iterable[tuple[str, Ticket | None]], **room: Any) -> Chunk:
         limits = {"requests": 100, "usd": Decimal(10), "out_of_time": lambda: False, **room}
-        form = form_for(task(), MODEL)
-        bound = form.bound(published().of(MODEL))
-        builder = Builder(task(), form, bound, self.empties.append)
+        template = template_for(task(), MODEL)
+        bound = template.bound(published().of(MODEL))
+        builder = Builder(task(), template, bound, self.empties.append)
         return builder.build(tickets, Room(**limits))
 
 
@@ -73,7 +75,7 @@ def test_a_chunk_is_the_requests_of_its_tickets_in_key_order() -> None:
         (chunk.token, 2, "c"),
     ]
     texts = [{"S": "Refund"}, {"S": "Where is my money?"}]
-    assert {n.digest for n in names if n} == {custom_id.digest(texts)}
+    assert {n.digest for n in names if n} == {attribute.digest(texts)}
     assert {r["params"]["messages"][0]["content"] for r in requests_of(chunk)} == {message}
     assert (chunk.requests, chunk.first, chunk.last, chunk.full) == (3, "a", "c", "")
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from nightshift import collect as collect_module
-from nightshift.apply import Applied
-from nightshift.claude import ProviderBatch
+from nightshift.claude.client import ProviderBatch
+from nightshift.claude.results import Line
 from nightshift.collect import collect
 from nightshift.deployment import Deployment
 from nightshift.events import CollectCall
-from nightshift.records import Batch, Tally
-from nightshift.results import Line
-from nightshift.task import task
+from nightshift.runs.records import Batch, Tally
+from nightshift.task.task import task
+from nightshift.writing.apply import Applied
 from tests.unit.examples import TOKEN, name_of, raw, succeeded, ticket
 
 REQUESTS = 5_000

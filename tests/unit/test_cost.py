@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nightshift.prices import published
-from nightshift.task import task
+from nightshift.claude.prices import published
+from nightshift.task.task import task
 from tools.desk.cost.__main__ import main
 from tools.desk.cost.compare import Tickets, load, offers
 

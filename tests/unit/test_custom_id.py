@@ -7,9 +7,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from nightshift import custom_id
-from nightshift.attribute import Attribute
-from nightshift.custom_id import HASH, CustomId
+from nightshift.claude import custom_id
+from nightshift.claude.custom_id import HASH, CustomId
+from nightshift.tickets import attribute
+from nightshift.tickets.attribute import Attribute
 
 ALLOWED = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # the API's own pattern
 DIGEST = "sentsent"
@@ -38,16 +39,16 @@ def test_every_ticket_id_comes_back_or_is_hashed(ticket_id: str, ordinal: int) -
 
     assert ALLOWED.fullmatch(str(request))
     assert parsed == request
-    assert parsed.ticket_id == (None if parsed.form == HASH else ticket_id)
+    assert parsed.ticket_id == (None if parsed.encoding == HASH else ticket_id)
 
 
 @given(TICKET_IDS)
 def test_only_an_id_that_does_not_fit_is_hashed(ticket_id: str) -> None:
-    form, _ = custom_id.name_ticket(ticket_id)
+    encoding, _ = custom_id.name_ticket(ticket_id)
 
     fits_as_it_is = re.fullmatch(r"[A-Za-z0-9_-]{1,44}", ticket_id) is not None
     fits_as_base64 = len(ticket_id.encode()) <= 33
-    assert (form == HASH) == (not fits_as_it_is and not fits_as_base64)
+    assert (encoding == HASH) == (not fits_as_it_is and not fits_as_base64)
 
 
 @given(TICKET_IDS)
@@ -114,7 +115,7 @@ def test_whatever_parses_has_an_id_or_a_hash(text: str) -> None:
     parsed = custom_id.parse(text)
 
     if parsed is not None:
-        assert parsed.ticket_id or parsed.form == HASH
+        assert parsed.ticket_id or parsed.encoding == HASH
 
 
 def test_no_two_intents_share_a_token() -> None:
@@ -126,7 +127,7 @@ def test_no_two_intents_share_a_token() -> None:
 
 def test_a_digest_stays_the_same_from_one_release_to_the_next() -> None:
     # A batch may have been sent by the release before this one.
-    assert custom_id.digest([{"S": "Refund"}, None]) == "2dukUeXw"
+    assert attribute.digest([{"S": "Refund"}, None]) == "2dukUeXw"
 
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -134,7 +135,7 @@ TEXT = st.text(st.characters(codec="utf-8"))
 
 @given(TEXT, TEXT)
 def test_another_text_has_another_digest(one: str, other: str) -> None:
-    digests = [custom_id.digest([{"S": text}, None]) for text in (one, other)]
+    digests = [attribute.digest([{"S": text}, None]) for text in (one, other)]
 
     assert (digests[0] == digests[1]) == (one == other)
 
@@ -148,4 +149,4 @@ def test_the_same_text_in_another_input_or_of_another_type_has_another_digest() 
         [{"S": "1"}, {"S": ""}],
     ]
 
-    assert len({custom_id.digest(each) for each in inputs}) == len(inputs)
+    assert len({attribute.digest(each) for each in inputs}) == len(inputs)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nightshift import results
-from nightshift.decision import Decision, Rules, decide
-from nightshift.results import Line
-from nightshift.task import task
-from nightshift.tickets import Change, Ticket
+from nightshift.claude import results
+from nightshift.claude.results import Line
+from nightshift.task.task import task
+from nightshift.tickets.ticket import Change, Ticket
+from nightshift.writing.decision import Decision, Rules, decide
 from tests.unit.examples import Item, errored, item, name_of, raw, read, succeeded, ticket
 
 RULES = Rules(task(), "msgbatch_1", max_attempts=3, now="2026-11-22T04:00:00+00:00")

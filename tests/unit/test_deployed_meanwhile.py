@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from nightshift.claude import ProviderBatch
+from nightshift.claude.client import ProviderBatch
 from nightshift.collect import collect
 from nightshift.deployment import Deployment
 from nightshift.events import CollectCall
-from nightshift.ledger import Ledger
-from nightshift.lock import LockItem
-from nightshift.records import Batch
-from nightshift.task import Task, task, version_of
-from nightshift.tickets import TicketTable
+from nightshift.runs.ledger import Ledger
+from nightshift.runs.lock import LockItem
+from nightshift.runs.records import Batch
+from nightshift.task.request import version_of
+from nightshift.task.task import Task, task
+from nightshift.tickets.table import TicketTable
 from tests.crash_proof.world import Workshop, workshop
 from tests.unit.examples import TOKEN, Item, item, name_of, raw, read, succeeded
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, NoRegionError
 from botocore.stub import Stubber
 
-from nightshift.tickets import TicketTable
+from nightshift.tickets.table import TicketTable
 from tests.crash_proof.world import Workshop, workshop
 from tools.operate import stack as stacks
 from tools.operate.failed_tickets import __main__ as command

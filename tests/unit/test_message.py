@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nightshift import message
+from nightshift.ending import mail
 
 REPORT: dict[str, Any] = {
     "run_id": "2026-11-22",
@@ -33,7 +33,7 @@ REPORT: dict[str, Any] = {
 
 def text(*before: dict[str, int], limit: str = "0", **changes: Any) -> str:
     reports = [{"categories": categories} for categories in before]
-    return message.text(REPORT | changes, reports, Decimal(limit))
+    return mail.text(REPORT | changes, reports, Decimal(limit))
 
 
 def test_the_whole_message() -> None:
@@ -93,8 +93,8 @@ def test_what_there_is_nothing_to_say_about_is_left_out() -> None:
     ],
 )
 def test_the_verdict_is_one_line(changes: dict[str, Any], verdict: str) -> None:
-    assert message.verdict(REPORT | changes) == verdict
+    assert mail.verdict(REPORT | changes) == verdict
 
 
 def test_a_run_from_before_categories_were_kept_is_no_comparison() -> None:
-    assert "average" not in message.text(REPORT, [{"classified": 3}], Decimal(0))
+    assert "average" not in mail.text(REPORT, [{"classified": 3}], Decimal(0))

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from nightshift.claude.money import NOTHING, Price, Usage, trillionths_within
+from nightshift.claude.prices import published
 from nightshift.errors import PriceUnknown
-from nightshift.money import NOTHING, Price, Usage, trillionths_within
-from nightshift.prices import published
 
 MILLION = 1_000_000
 # USD per million tokens in real time: input, output, cache write 5 min, 1 h, cache read

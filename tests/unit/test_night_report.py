@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from nightshift.budget import Left
-from nightshift.money import Usage
-from nightshift.records import REFUSED, Batch, Night, Round, State, Tally
+from nightshift.claude.money import Usage
+from nightshift.runs.budget import Left
+from nightshift.runs.records import REFUSED, Batch, Night, Round, State, Tally
 from tools.operate.failed_tickets.table import FailedTicket
 from tools.operate.night_report.page import page
 from tools.operate.night_report.record import MOST_TICKETS_READ, Failure, Record, Report

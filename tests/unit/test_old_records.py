@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from nightshift import budget, report
 from nightshift.aws import from_item
-from nightshift.ledger import Ledger
-from nightshift.report import Ending
+from nightshift.ending import report
+from nightshift.ending.report import Ending
+from nightshift.runs import budget
+from nightshift.runs.ledger import Ledger
 from tests.crash_proof.world import workshop
 from tests.unit.test_night_report import Read
 from tools.operate.night_report import words

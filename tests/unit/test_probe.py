@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from nightshift.probe import has_passed, learn, problem, says_nothing
-from nightshift.records import Batch, Tally, Version
+from nightshift.runs.probe import has_passed, learn, problem, says_nothing
+from nightshift.runs.records import Batch, Tally, Version
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 ME, ANOTHER = "arn:night", "arn:earlier"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nightshift.quotable import quotable
+from nightshift.claude.quotable import quotable
 
 
 @pytest.mark.parametrize(

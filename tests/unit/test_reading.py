@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from nightshift import tickets
-from nightshift.tickets import TicketTable
+from nightshift.tickets import table as tickets
+from nightshift.tickets.table import TicketTable
 
 INPUTS = ("subject", "body")
 

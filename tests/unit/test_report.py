@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshift import report
+from nightshift.claude.money import Usage
+from nightshift.claude.prices import published
+from nightshift.ending import report
+from nightshift.ending.report import Ending
 from nightshift.errors import LedgerMismatch
-from nightshift.money import Usage
-from nightshift.prices import published
-from nightshift.records import Batch, Canary, Empty, Night, Round, Tally
-from nightshift.report import Ending
+from nightshift.runs.records import Batch, Canary, Empty, Night, Round, Tally
 
 ME, OTHER = "execution:me", "execution:other"
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)

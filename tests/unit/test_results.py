@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshift import results
-from nightshift.money import Usage
-from nightshift.results import Line
+from nightshift.claude import results
+from nightshift.claude.money import Usage
+from nightshift.claude.results import Line
 from tests.unit.examples import errored, name_of, raw, succeeded, ticket
 
 NAME = name_of(ticket(), ordinal=7)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.table_check import misfits
+from nightshift.tickets.table_check import misfits
 
 TABLE: dict[str, Any] = {
     "TableName": "helpdesk",

@@ -13,13 +13,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightshift import task as task_module
+from nightshift.claude.money import Price
+from nightshift.claude.prices import published
 from nightshift.errors import SettingsInvalid
-from nightshift.money import Price
-from nightshift.prices import published
-from nightshift.task import TASK_FILE, check_room, form_for, task, version_of
+from nightshift.task import task as task_module
+from nightshift.task.request import template_for, version_of
+from nightshift.task.task import TASK_FILE, check_room, task
 from tools.local.claude_standin.answers import answer
-from tools.local.claude_standin.params import NEW_VERSION, template
+from tools.local.claude_standin.params import NEW_VERSION
+from tools.local.claude_standin.params import template as judge
 
 SYSTEM = tomllib.loads(TASK_FILE.read_text())["system"].strip()
 CATEGORIES = ("billing", "technical", "account", "feedback", "other")
@@ -40,7 +42,7 @@ def message_for(subject: str, body: str) -> str:
 
 
 def params_for(model: str, message: str = "Hello") -> dict[str, Any]:
-    request = msgspec.json.decode(form_for(task(), model).line("name", message))
+    request = msgspec.json.decode(template_for(task(), model).line("name", message))
     assert request.keys() == {"custom_id", "params"}
     assert request["custom_id"] == "name"
     return request["params"]
@@ -81,18 +83,18 @@ def test_a_model_that_thinks_by_default_is_told_not_to(model: str) -> None:
 def test_the_system_prompt_is_marked_where_it_is_long_enough_to_be_cached(
     model: str, fixed_tokens: int | None, marked: bool
 ) -> None:
-    form = form_for(task(), model, fixed_tokens, requests=100)
+    template = template_for(task(), model, fixed_tokens, requests=100)
 
-    said = form.params("Hello")["system"]
+    said = template.params("Hello")["system"]
     kept = {"type": "ephemeral", "ttl": "1h"}
     assert said == ([{"type": "text", "text": SYSTEM, "cache_control": kept}] if marked else SYSTEM)
-    assert form.caches == marked
+    assert template.caches == marked
 
 
 def test_the_params_to_be_counted_are_those_that_a_batch_sends() -> None:
-    form = form_for(task(), "claude-haiku-5-5")
+    template = template_for(task(), "claude-haiku-5-5")
 
-    assert form.params("Hello") == params_for("claude-haiku-5-5", "Hello")
+    assert template.params("Hello") == params_for("claude-haiku-5-5", "Hello")
 
 
 def test_the_system_prompt_names_every_category_and_what_a_ticket_is() -> None:
@@ -103,7 +105,7 @@ def test_the_system_prompt_names_every_category_and_what_a_ticket_is() -> None:
 
 @given(TEXT, TEXT)
 def test_every_request_is_json_that_says_what_was_meant(name: str, message: str) -> None:
-    request = msgspec.json.decode(form_for(task(), "claude-haiku-4-5").line(name, message))
+    request = msgspec.json.decode(template_for(task(), "claude-haiku-4-5").line(name, message))
 
     assert request["custom_id"] == name
     assert request["params"]["messages"] == [{"role": "user", "content": message}]
@@ -193,11 +195,11 @@ def test_only_a_category_of_the_task_ever_comes_out(answer: str) -> None:
 @example(message="\u4f60" * 1_000)
 @pytest.mark.parametrize("model", ["claude-haiku-4-5", "claude-haiku-5-5"])
 def test_no_request_has_more_tokens_than_its_bound(model: str, message: str) -> None:
-    form = form_for(task(), model)
+    template = template_for(task(), model)
 
     text_bytes = len(SYSTEM.encode()) + len(message.encode())
 
-    assert form.most_input_tokens(message) >= text_bytes
+    assert template.most_input_tokens(message) >= text_bytes
 
 
 def test_a_version_is_named_by_the_task_file_and_eight_hex_digits() -> None:
@@ -305,7 +307,7 @@ def test_every_model_that_can_is_told_not_to_think(model: str) -> None:
     params = params_for(model)
     messages = params.pop("messages")
 
-    judged = template(params, NEW_VERSION, batch=True)
+    judged = judge(params, NEW_VERSION, batch=True)
     row = answer("", judged, messages, [], in_cache=False)
 
     assert row.error is None
@@ -326,7 +328,7 @@ def test_a_task_file_may_price_a_model_that_nobody_knows_yet(task_file: Path) ->
     price = task().price_table.of("claude-haiku-6-20270101")
 
     assert (price.input, price.cache_write_1h) == (Decimal("0.3"), Decimal("0.6"))
-    bound = form_for(task(), "claude-haiku-6").bound(price)
+    bound = template_for(task(), "claude-haiku-6").bound(price)
     assert bound.of(9) == Decimal("9.35e-6")
     assert bound.of(10) == Decimal("21e-6")
 
@@ -350,7 +352,7 @@ def test_a_malformed_price_is_refused_by_name(task_file: Path, rows: str, named:
 
 
 def test_the_bound_of_what_may_be_cached_is_that_of_writing_all_of_it() -> None:
-    plain, kept = (form_for(task(), "claude-haiku-4-5", n, 100) for n in (4_095, 4_096))
+    plain, kept = (template_for(task(), "claude-haiku-4-5", n, 100) for n in (4_095, 4_096))
     price = published().of("claude-haiku-4-5")
     most = kept.most_input_tokens("Hello")
 

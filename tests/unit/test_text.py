@@ -8,7 +8,7 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightshift.text import cut, is_blank, plain
+from nightshift.task.html_text import cut, is_blank, plain
 
 MAN, JOINER, WOMAN, SKIN = "\U0001f468", "\u200d", "\U0001f469", "\U0001f3fd"
 FLAG = "\U0001f1e9\U0001f1ea"

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 from pydantic import BaseModel
 
+from nightshift.error_boundary import unexpected_without_words
 from nightshift.errors import ApiKeyMissing, Unexpected
-from nightshift.unexpected import unexpected_without_words
 from tests.moto.scene import Context
 
 ROOT = Path(__file__).parents[2]

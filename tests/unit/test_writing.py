@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from msgspec.json import decode, encode
 
-from nightshift import results
-from nightshift.apply import Applied, Applier
-from nightshift.attribute import Attribute
 from nightshift.aws import ClientError
-from nightshift.decision import Rules
+from nightshift.claude import results
+from nightshift.claude.money import Price
 from nightshift.errors import TableRefused
-from nightshift.ledger import Ledger
-from nightshift.money import Price
 from nightshift.pace import Pace
-from nightshift.task import task
-from nightshift.tickets import Change, TicketTable
+from nightshift.runs.ledger import Ledger
+from nightshift.task.task import task
+from nightshift.tickets.attribute import Attribute
+from nightshift.tickets.table import TicketTable
+from nightshift.tickets.ticket import Change
+from nightshift.writing.apply import Applied, Applier
+from nightshift.writing.decision import Rules
 from tests.crash_proof.edges import Aws
 from tests.crash_proof.world import Workshop, workshop
 from tests.unit.examples import Item, item, name_of, raw, read, succeeded

@@ -8,23 +8,24 @@ from itertools import batched
 from time import monotonic
 from typing import Any
 
-from nightshift import closing, custom_id, results
-from nightshift.apply import Applied, Applier
-from nightshift.bitmap import Bitmap
-from nightshift.claude import ProviderBatch
-from nightshift.custom_id import CustomId
-from nightshift.decision import INVALID_REQUEST, Rules
+from nightshift.claude import custom_id, results
+from nightshift.claude.client import ProviderBatch
+from nightshift.claude.custom_id import CustomId
+from nightshift.claude.money import Price
+from nightshift.claude.results import Line
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from nightshift.events import CollectCall
-from nightshift.ledger import Stale
-from nightshift.money import Price
 from nightshift.observability import count_batch, logger
-from nightshift.records import Batch, Tally
-from nightshift.results import Line
-from nightshift.status import miss
-from nightshift.task import version_of
-from nightshift.tickets import KEYS_PER_READ
+from nightshift.runs.ledger import Stale
+from nightshift.runs.missing import miss
+from nightshift.runs.records import Batch, Tally
+from nightshift.task.request import version_of
+from nightshift.tickets.table import KEYS_PER_READ
+from nightshift.writing import closing
+from nightshift.writing.apply import Applied, Applier
+from nightshift.writing.bitmap import Bitmap
+from nightshift.writing.decision import INVALID_REQUEST, Rules
 
 READINGS = 3
 # Four threads are as fast as eight (the work between the calls binds) and hold half the tickets.

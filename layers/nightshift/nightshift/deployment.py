@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 from functools import cache
 
 from nightshift import aws
-from nightshift.claude import Claude, Federation
+from nightshift.claude.client import Claude, Federation
+from nightshift.claude.money import Price
+from nightshift.claude.prices import PriceTable
 from nightshift.errors import SettingsInvalid
-from nightshift.ledger import Ledger
-from nightshift.lock import LockItem
-from nightshift.money import Price
-from nightshift.prices import PriceTable
+from nightshift.runs.ledger import Ledger
+from nightshift.runs.lock import LockItem
 from nightshift.settings import Settings, settings
-from nightshift.task import Form, Task, check_room, form_for, task
-from nightshift.tickets import TicketTable
+from nightshift.task.request import RequestTemplate, template_for
+from nightshift.task.task import Task, check_room, task
+from nightshift.tickets.table import TicketTable
 
 # To whom AWS vouches for us; the federation rule and the roles' policy name it too.
 AUDIENCE = "https://api.anthropic.com"
@@ -48,9 +49,9 @@ class Deployment:
         return self.prices.of(self.settings.model)
 
     @property
-    def form(self) -> Form:
+    def template(self) -> RequestTemplate:
         """The request of the task for this stack's model."""
-        return form_for(self.task, self.settings.model)
+        return template_for(self.task, self.settings.model)
 
 
 @cache

@@ -7,7 +7,7 @@ from os import environ
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from nightshift.records import Batch
+from nightshift.runs.records import Batch
 
 # At DEBUG the AWS SDK writes whole request bodies into the log (botocore 1.43, 2026-11).
 for noisy in ("botocore", "boto3"):

@@ -2,22 +2,17 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from nightshift.claude import ProviderBatch
+from nightshift.claude.client import ProviderBatch
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from nightshift.events import StatusCall
-from nightshift.held import free_from
-from nightshift.ledger import Ledger, Stale
-from nightshift.records import Batch
-
-# A batch may be unknown for some seconds after its create (anthropic-sdk-python#1432, 2026-04).
-TURNS_UNTIL_NOT_FOUND = 60
-_LONGEST_WAIT = 900
-
-type Sight = Literal["ended", "open", "aside"]
+from nightshift.runs.held import free_from
+from nightshift.runs.ledger import Stale
+from nightshift.runs.missing import Sight, miss
+from nightshift.runs.records import Batch
+from nightshift.waits import until_next_look
 
 
 def status(call: StatusCall, stack: Deployment) -> dict[str, Any]:
@@ -43,48 +38,8 @@ def status(call: StatusCall, stack: Deployment) -> dict[str, Any]:
         "open": len(waiting),
         "open_requests": sum(batch.requests for batch in waiting),
         "more": call.more,
-        "wait_seconds": turn_seconds(waiting, stack.settings.poll_seconds),
+        "wait_seconds": until_next_look(waiting, stack.now(), stack.settings.poll_seconds),
     }
-
-
-def turn_seconds(waiting: Sequence[Batch], poll_seconds: int) -> int:
-    """How long a turn is, by the age of the oldest batch that is waited for. One that an earlier
-    execution has set aside is looked at, not waited for."""
-    now = datetime.now(UTC)
-    created = [batch.created_at or now for batch in waiting if not batch.set_aside]
-    age = (now - min(created, default=now)).total_seconds()
-    return seconds_at(age, poll_seconds)
-
-
-def seconds_at(age: float, poll_seconds: int) -> int:
-    """How long to wait for what began `age` seconds ago: a tenth of that, within bounds.
-
-    So 24 hours take some 125 turns of nine events, and Step Functions allows 25,000 events
-    (docs.aws.amazon.com, Step Functions quotas, 2026-11).
-    """
-    return int(max(poll_seconds, min(_LONGEST_WAIT, age / 10)))
-
-
-def miss(ledger: Ledger, batch: Batch, execution: str) -> Sight:
-    """The provider does not know a batch: ask again for many turns, then go on without it.
-
-    One that was set aside before has had its turns.
-    """
-    if not batch.set_aside and batch.looks + 1 < TURNS_UNTIL_NOT_FOUND:
-        ledger.look(batch)
-        return "open"
-    if not batch.proved:
-        ledger.disown(batch)  # somebody else's, and its owner has deleted it
-        return "open"
-    what = (
-        f"BatchNotFound: Claude does not know {batch.batch_id} ({batch.record} of run "
-        f"{batch.run_id}). Does the API key belong to another workspace now? Then store the one "
-        f"that sent it and start again. Its {batch.requests} tickets are kept back until "
-        f"{free_from(batch):%Y-%m-%d %H:%M} UTC; if Claude does not know it then, it is closed as "
-        "lost and they are asked again."
-    )
-    ledger.set_aside(batch, execution, what, unknown=True)
-    return "aside"
 
 
 def _look_at(

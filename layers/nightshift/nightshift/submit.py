@@ -6,24 +6,28 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
 
-from nightshift import budget, estimate, held, lifecycle, probe, report, table_check
-from nightshift.adopt import resolve
-from nightshift.budget import Left
-from nightshift.cancel import cancel
-from nightshift.chunk import Chunk, Room
-from nightshift.conclude import Conclusion
 from nightshift.deployment import Deployment
+from nightshift.dry_run import estimate
+from nightshift.ending import report
+from nightshift.ending.cancel import cancel
+from nightshift.ending.finish import Conclusion
+from nightshift.ending.report import Ending
+from nightshift.ending.unread import settle_lost
 from nightshift.errors import ClaudeRejected
 from nightshift.events import SubmitCall
-from nightshift.ledger import Stale
-from nightshift.lock import Lock
-from nightshift.records import TOO_LARGE, Batch, Night, Round, Version
-from nightshift.refusal import too_often
-from nightshift.report import Ending
-from nightshift.send import TIME_TO_SEND, Sender, Sent
-from nightshift.status import seconds_at, turn_seconds
-from nightshift.task import version_of
-from nightshift.unread import settle_lost
+from nightshift.runs import budget, held, probe
+from nightshift.runs.budget import Left
+from nightshift.runs.ledger import Stale
+from nightshift.runs.lock import Lock
+from nightshift.runs.records import TOO_LARGE, Batch, Night, Round, Version
+from nightshift.sending import preflight
+from nightshift.sending.adopt import resolve
+from nightshift.sending.chunk import Chunk, Room
+from nightshift.sending.refusal import too_often
+from nightshift.sending.send import TIME_TO_SEND, Sender, Sent
+from nightshift.task.request import version_of
+from nightshift.tickets import table_check
+from nightshift.waits import growing, until_next_look
 
 # A batch costs some 18 of the 25,000 events that Step Functions allows an execution
 # (docs.aws.amazon.com, Step Functions quotas, 2026-11); what is left waits for the next start.
@@ -67,7 +71,7 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
         # The lock or a record moved on under this call: read everything again, decide anew. After
         # a wait that grows, since a record that always says so would fill the execution's history.
         age = (stack.now() - call.started_at).total_seconds()
-        return _wait(call.run_id, seconds_at(age, stack.settings.poll_seconds), more=True)
+        return _wait(call.run_id, growing(age, stack.settings.poll_seconds), more=True)
 
 
 def _stand_back(call: SubmitCall, stack: Deployment) -> Step:
@@ -267,7 +271,7 @@ class _Turn:
         if self._me in night.model_notices:
             return True
         try:
-            notice = lifecycle.look(self.stack)
+            notice = preflight.look(self.stack)
         except ClaudeRejected:
             if night.working(self._me):
                 return False
@@ -302,7 +306,7 @@ class _Turn:
         return _wait(night.run_id, self._turn_seconds(night.working(self._me)), more)
 
     def _turn_seconds(self, waiting: Sequence[Batch]) -> int:
-        return turn_seconds(waiting, self.stack.settings.poll_seconds)
+        return until_next_look(waiting, self.stack.now(), self.stack.settings.poll_seconds)
 
     def _conclude(self, night: Night, reason: str) -> Step:
         nights = [*self.nights[:-1], night]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from nightshift.errors import PriceUnknown, SettingsInvalid
-from nightshift.task import task
+from nightshift.task.task import task
 from tools.desk.cost.compare import load, offers
 from tools.desk.cost.screen import comparison
 from tools.local.night.tickets import UnusableFile

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from nightshift.forecast import Forecast, answer_tokens, fixed_tokens, plain_tokens
-from nightshift.money import Usage, alias
-from nightshift.task import Task, form_for
+from nightshift.claude.money import Usage, alias
+from nightshift.dry_run.forecast import Forecast, answer_tokens, fixed_tokens, plain_tokens
+from nightshift.task.request import template_for
+from nightshift.task.task import Task
 from tools.local.night.tickets import Findings, UnusableFile, read
 
 
@@ -65,16 +66,16 @@ def offers(tickets: Tickets, task: Task, asked: str) -> list[Offer]:
 def _offer(tickets: Tickets, task: Task, model: str, asked: bool) -> Offer:
     price = task.price_table.of(model)
     fixed = fixed_tokens(task, price)
-    form = form_for(task, model, fixed, tickets.requests)
+    template = template_for(task, model, fixed, tickets.requests)
     messages = round(tickets.tokens * price.tokenizer)
     forecast = Forecast(tickets.requests, fixed, messages, answer_tokens(task, price))
-    usage, long_usage = forecast.usage(form), forecast.long_usage(form, price)
+    usage, long_usage = forecast.usage(template), forecast.long_usage(template, price)
     return Offer(
         model,
         asked,
         usage,
         price.batch_cost(usage, long_usage),
         price.realtime_cost(usage, long_usage),
-        form.caches,
+        template.caches,
         price.thinks,
     )

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from nightshift.money import CACHE_HITS
+from nightshift.claude.money import CACHE_HITS
 from tools.desk.cost.compare import Offer, Tickets
 from tools.local.night.screen import readable
 from tools.operate.night_report.words import count

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from nightshift.errors import PriceUnknown, SettingsInvalid
-from nightshift.task import task
+from nightshift.task.task import task
 from tools.local.cloud.cloud import REPOSITORY, LocalCloudFailed
 from tools.local.night.claude import ClaudeMissing, real_claude
 from tools.local.night.night import run

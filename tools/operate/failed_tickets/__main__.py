@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nightshift.errors import TableRefused
-from nightshift.tickets import TicketTable
+from nightshift.tickets.table import TicketTable
 from tools.local.night.screen import readable
 from tools.operate.failed_tickets.table import (
     EMPTY,

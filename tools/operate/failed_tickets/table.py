@@ -8,17 +8,14 @@ from itertools import batched
 from time import sleep
 from typing import Any
 
-from nightshift.attribute import Attribute
-from nightshift.tickets import (
-    FAILED,
+from nightshift.tickets.attribute import Attribute
+from nightshift.tickets.table import (
     KEYS_PER_READ,
-    PENDING,
     STATEMENTS_PER_WRITE,
     STATUS_INDEX,
-    Change,
-    Ticket,
     TicketTable,
 )
+from nightshift.tickets.ticket import FAILED, PENDING, Change, Ticket
 
 NO_REASON = "no_reason"
 """A ticket that is failed and does not say why: it had no room left for it."""

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from nightshift.money import BATCH_FACTOR
-from nightshift.records import REFUSED, Batch, Tally
+from nightshift.claude.money import BATCH_FACTOR
+from nightshift.runs.records import REFUSED, Batch, Tally
 from tools.operate.night_report.record import Record
 
 # The longest pause between two looks at a batch is 15 minutes: what lay longer than two was late.

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nightshift.aws import from_item, to_item
 from nightshift.events import LOCK_RUN_ID
-from nightshift.ledger import Ledger
-from nightshift.lock import OVER
-from nightshift.records import Night
-from nightshift.tickets import TicketTable
+from nightshift.runs.ledger import Ledger
+from nightshift.runs.lock import OVER
+from nightshift.runs.records import Night
+from nightshift.tickets.table import TicketTable
 from tools.operate.failed_tickets.table import FailedTicket, failed_tickets
 from tools.operate.stack import Stack, Unusable
 

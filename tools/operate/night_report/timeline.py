@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Literal
 
-from nightshift.records import REFUSED, REJECTED, TOO_LARGE, UNSEEN, Batch
+from nightshift.runs.records import REFUSED, REJECTED, TOO_LARGE, UNSEEN, Batch
 from tools.operate.night_report.facts import Facts
 from tools.operate.night_report.words import clock_on, count, duration
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from nightshift.records import Batch
+from nightshift.runs.records import Batch
 from tools.operate.night_report.facts import Facts, Outage
 from tools.operate.night_report.words import clock_on, count, duration, usd
 

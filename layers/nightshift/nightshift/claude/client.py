@@ -1,0 +1,493 @@
+"""Claude's Message Batches API: the one module that imports anthropic.
+
+The SDK's own retries are off everywhere: it would send a create again after a lost response,
+which makes a second paid batch, and would sleep as long as `retry-after` says (SDK 2.13.0,
+2026-11). Waiting is the workflow's business.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import ceil
+from time import time
+from typing import Any, NoReturn, Protocol
+
+import anthropic
+import httpx2
+from anthropic.lib.credentials import (
+    StaticToken,
+    WorkloadIdentityError,
+    exchange_federation_assertion,
+)
+from anthropic.resources.messages.batches import BatchesWithRawResponse
+
+from nightshift.claude import answers
+from nightshift.claude.deadline import Deadline
+from nightshift.claude.quotable import quotable
+from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
+
+# ANTHROPIC_LOG lets the SDK log requests from its import on (2.13.0, 2026-11): not from here on.
+for _talker in ("anthropic", "httpx2", "httpcore2"):
+    logging.getLogger(_talker).setLevel(logging.WARNING)
+# For the whole call, and well under the Lambda's 15 minutes: a create ends before its function
+# does. Seconds.
+CREATE_TIMEOUT = 240.0
+_READ_TIMEOUT = 60.0
+_CONNECT_TIMEOUT = 5.0
+_COUNT_TIMEOUT = 10.0
+_PAGE = 1000
+# In the path of every call about one batch, and of no other.
+_OF_A_BATCH = "/v1/messages/batches/"
+# Of a request's params, those that count_tokens takes (SDK 2.13.0).
+_COUNTED = frozenset(
+    {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice"}
+    | {"tools"}
+)
+# A token is renewed so long before its end, and not again so soon after its start. Seconds.
+_TOKEN_MARGIN = 60.0
+# What a refusal says of the time until the next try is believed up to here. Seconds.
+_LONGEST_RETRY_AFTER = 900
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+
+class NotCreated(Exception):
+    """The provider said no, or never heard of it: certainly no batch."""
+
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class TooLarge(NotCreated):
+    """The body is larger than the provider takes."""
+
+
+class KeyRefused(NotCreated):
+    """The key is not (or no longer) valid."""
+
+
+class OutcomeUnknown(Exception):
+    """The request went out and no answer came: there may be a batch."""
+
+
+class _Raw(Protocol):
+    """An answer as it came: the SDK has not built anything from it."""
+
+    def read(self) -> bytes: ...
+
+
+class Body(Protocol):
+    """A request body of known length that can be read again from its start."""
+
+    @property
+    def size(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderBatch:
+    """A batch as the provider describes it."""
+
+    batch_id: str
+    created_at: datetime
+    ended: bool
+    archived: bool
+    succeeded: int
+    errored: int
+    canceled: int
+    expired: int
+    total: int
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """How long a model will be there. A day in the past that has not come true is overdue."""
+
+    retired: bool
+    retires_at: datetime | None
+
+
+class AccessToken(str):
+    """What stands in for a key after an exchange: valid for minutes, sent as a bearer token."""
+
+    __slots__ = ()
+
+
+@dataclass
+class Federation:
+    """A `key` for Claude without a stored key: AWS's word for us, exchanged at the provider.
+
+    The provider's federation rule says which word it believes, and for whom we then speak
+    (platform.claude.com, workload identity federation; SDK 2.13.0, 2026-11).
+    """
+
+    base_url: str
+    identity_token: Callable[[], str]
+    """A signed JWT in which AWS says who we are, made at each call."""
+    rule_id: str
+    organization_id: str
+    service_account_id: str
+    _token: AccessToken = field(default_factory=AccessToken, repr=False)
+    _minted_at: float = 0.0
+    _expires_at: float = 0.0
+
+    def __call__(self, fresh: bool) -> AccessToken:
+        """An access token, from a cache or anew.
+
+        Raises:
+            ClaudeRejected: the provider does not believe us, or refuses a token from just now.
+            ClaudeUnavailable: the provider could not answer now.
+        """
+        now = time()
+        if fresh and now < self._minted_at + _TOKEN_MARGIN:
+            raise ClaudeRejected(
+                "Claude does not accept the access token that it has just issued. Look at the "
+                f"federation rule {self.rule_id} and its service account, then start again."
+            )
+        if fresh or now > self._expires_at - _TOKEN_MARGIN:
+            self._exchange()
+        return self._token
+
+    def _exchange(self) -> None:
+        try:
+            minted = exchange_federation_assertion(
+                assertion=self.identity_token(),
+                federation_rule_id=self.rule_id,
+                organization_id=self.organization_id,
+                service_account_id=self.service_account_id,
+                base_url=self.base_url,
+            )
+        except WorkloadIdentityError as error:
+            status = error.status_code or 503
+            if status < 400 or status in (408, 429) or status >= 500:
+                raise ClaudeUnavailable(f"Claude exchanges no identity now ({status}).") from error
+            raise ClaudeRejected(
+                f"Claude does not believe who AWS says we are ({status}). Compare the federation "
+                f"rule {self.rule_id} with the role of the function, then start again. "
+                f"Request {error.request_id}."
+            ) from error
+        self._token = AccessToken(minted.token)
+        self._minted_at, self._expires_at = time(), float(minted.expires_at or 0)
+
+
+@dataclass
+class Claude:
+    """The provider, for one workspace. `key(fresh)` gives the API key, from a cache or anew, or
+    an access token in its place."""
+
+    base_url: str
+    key: Callable[[bool], str]
+    _client: anthropic.Anthropic | None = None
+    _sent_key: str = ""
+
+    def create(self, body: Body) -> ProviderBatch:
+        """Send one batch, once.
+
+        Raises:
+            NotCreated: certainly no batch; try again later (see its kinds).
+            ClaudeRejected: certainly no batch, and asking again would not help.
+            OutcomeUnknown: there may be a batch.
+        """
+        try:
+            return _described(_post_batch(self._connected(), body))
+        except anthropic.APIError as error:
+            _explain_no(error)
+        except (httpx2.HTTPError, ValueError) as error:
+            raise OutcomeUnknown(type(error).__name__) from error
+
+    def model(self, name: str) -> Model | None:
+        """What the Models API says of a model; None for one that it does not know.
+
+        Raises:
+            ClaudeRejected, ClaudeUnavailable: it does not say.
+        """
+        try:
+            found = self._learn(
+                answers.ModelInfo, lambda client: client.models.with_raw_response.retrieve(name)
+            )
+        except ClaudeRejected as error:
+            cause = error.__cause__
+            # A gateway on the way may know the API's other paths only, and says so in other words.
+            if isinstance(cause, anthropic.NotFoundError) and cause.type == "not_found_error":
+                return None
+            raise
+        return Model(found.lifecycle == "retired", found.retires_at)
+
+    def count_tokens(self, params: Mapping[str, Any]) -> int:
+        """How many input tokens a request with these params would have; free, and an estimate.
+
+        The endpoint has a rate limit of its own, 2,000 calls a minute or more, and takes no
+        `max_tokens` (platform.claude.com, token counting, 2026-09; SDK 2.13.0).
+
+        Raises:
+            ClaudeRejected: such a request would be refused, or the model is not known there.
+            ClaudeUnavailable: it does not say.
+        """
+        counted = {name: value for name, value in params.items() if name in _COUNTED}
+        timeout = httpx2.Timeout(_COUNT_TIMEOUT, connect=_CONNECT_TIMEOUT)
+        count = self._learn(
+            answers.TokenCount,
+            lambda client: client.messages.with_raw_response.count_tokens(
+                **counted, timeout=timeout
+            ),
+        )
+        return count.input_tokens
+
+    def renew_key(self) -> bool:
+        """Fetch the key anew; False where it is the one that was just refused."""
+        refused, self._client = self._sent_key, None
+        return self.key(True) != refused
+
+    def newest(self) -> list[ProviderBatch]:
+        """One page: the newest batches of the workspace, at most 1,000."""
+        return [_described(batch) for batch in self._page(anthropic.omit).data]
+
+    def created_since(self, moment: datetime) -> list[ProviderBatch]:
+        """All batches of the workspace that are not older, through as many pages as that takes.
+
+        Raises:
+            ClaudeUnavailable: also for a list that never comes to its end.
+        """
+        found: list[ProviderBatch] = []
+        after: str | anthropic.Omit = anthropic.omit
+        while True:
+            page = self._page(after)
+            described = [_described(batch) for batch in page.data]
+            if page.has_more and (not described or described[-1].batch_id == after):
+                raise _not_claude()
+            found += [batch for batch in described if batch.created_at >= moment]
+            if not page.has_more or described[-1].created_at < moment:
+                return found
+            after = described[-1].batch_id
+
+    def retrieve(self, batch_id: str) -> ProviderBatch:
+        """One batch.
+
+        Raises:
+            BatchNotFound: not known there (for some seconds after a create this may pass).
+        """
+        batch = self._learn(answers.Batch, lambda client: _raw(client).retrieve(batch_id))
+        return _described(batch)
+
+    def cancel(self, batch_id: str) -> None:
+        """Ask the provider to stop a batch; what had finished is kept.
+
+        An answer of 400, 404 or 409 is no error: the batch has ended or is gone, and the next look
+        at it says which. What Claude answers for a batch that has ended is not documented
+        (platform.claude.com, batch processing, 2026-09).
+        """
+        try:
+            self._learn(answers.Batch, lambda client: _raw(client).cancel(batch_id))
+        except (BatchNotFound, ClaudeRejected, ClaudeUnavailable) as error:
+            said = error.__cause__
+            if not isinstance(said, anthropic.APIStatusError) or said.type is None:
+                raise
+            if said.status_code not in (400, 404, 409):
+                raise
+
+    def delete(self, batch_id: str) -> None:
+        """Delete a batch's inputs and results; one that is gone already is fine."""
+        try:
+            self._learn(answers.Deleted, lambda client: _raw(client).delete(batch_id))
+        except BatchNotFound:
+            return
+
+    def result_lines(self, batch_id: str) -> Iterator[bytes]:
+        """The results, line by line, in any order; nothing is kept in memory.
+
+        A stream may end early without any sign: only counting finds out.
+
+        Raises:
+            BatchNotFound: no results there (for some seconds after the end this may pass).
+            ClaudeUnavailable: the stream broke off, or was none of results; read it again from
+                its start.
+        """
+        path = f"/v1/messages/batches/{batch_id}/results"
+        stream = self._ask(
+            lambda client: client.get(
+                path, cast_to=object, stream=True, stream_cls=anthropic.Stream[object]
+            )
+        )
+        with closing(stream.response) as response:
+            try:
+                lines = _lines(response.iter_bytes())
+                first = next(filter(bytes.strip, lines), b"")
+                if not answers.begins_results(first):
+                    raise _not_claude()
+                yield first
+                yield from lines
+            except httpx2.HTTPError as error:
+                raise ClaudeUnavailable(
+                    f"The results of {batch_id} broke off ({type(error).__name__})."
+                ) from error
+
+    def _page(self, after: str | anthropic.Omit) -> answers.Page:
+        return self._learn(
+            answers.Page, lambda client: _raw(client).list(limit=_PAGE, after_id=after)
+        )
+
+    def _connected(self) -> anthropic.Anthropic:
+        key = self.key(False)
+        if self._client is None or key != self._sent_key:
+            self._sent_key = key
+            token = isinstance(key, AccessToken)
+            self._client = anthropic.Anthropic(
+                api_key=None if token else key,
+                credentials=StaticToken(key) if token else None,
+                base_url=self.base_url,
+                max_retries=0,
+                timeout=httpx2.Timeout(_READ_TIMEOUT, connect=_CONNECT_TIMEOUT),
+                # Else a variable of the environment could put requests and answers into traces.
+                open_telemetry={"traces": False, "propagation": False},
+            )
+        return self._client
+
+    def _learn[T](self, kind: type[T], call: Callable[[anthropic.Anthropic], _Raw]) -> T:
+        """As `_ask`, for an answer of this kind: one of another shape is not Claude's."""
+        answer = self._ask(call)
+        try:
+            return answers.read(kind, answer.read())
+        except ValueError:
+            raise _not_claude() from None  # the ValueError may quote what came instead
+
+    def _ask[T](self, call: Callable[[anthropic.Anthropic], T]) -> T:
+        """A call that may be repeated: with a fresh key once, in our own words when it fails."""
+        try:
+            try:
+                return call(self._connected())
+            except anthropic.AuthenticationError:
+                if not self.renew_key():
+                    raise
+                return call(self._connected())
+        except anthropic.APIStatusError as error:
+            if error.status_code == 404 and _OF_A_BATCH in error.request.url.path:
+                if error.type is None:  # a page: only Claude's own word is that a batch is unknown
+                    raise _not_claude() from error
+                said = f"Claude does not know it (request {error.request_id})."
+                raise BatchNotFound(said) from error
+            if error.status_code in (408, 409, 429) or error.status_code >= 500:
+                raise ClaudeUnavailable(f"Claude answered {error.status_code}.") from error
+            raise _rejected(error) from error
+        except (anthropic.APIError, httpx2.HTTPError) as error:
+            raise ClaudeUnavailable(f"Claude gave no answer ({type(error).__name__}).") from error
+
+
+def _raw(client: anthropic.Anthropic) -> BatchesWithRawResponse:
+    """The calls about batches, each with its answer as it came."""
+    return client.messages.batches.with_raw_response
+
+
+def _post_batch(client: anthropic.Anthropic, body: Body) -> answers.Batch:
+    """Create a batch over a connection of its own, which is cut when CREATE_TIMEOUT is over."""
+    size = {"Content-Length": str(body.size), "Content-Type": "application/json"}
+    timeout = httpx2.Timeout(CREATE_TIMEOUT, connect=_CONNECT_TIMEOUT)
+    with Deadline(CREATE_TIMEOUT) as deadline, closing(_line_with(deadline)) as line:
+        answer = client.with_options(http_client=line).post(
+            "/v1/messages/batches",
+            cast_to=httpx2.Response,
+            content=body,
+            options={"headers": size, "timeout": timeout},
+        )
+    return answers.read(answers.Batch, answer.content)
+
+
+def _line_with(deadline: Deadline) -> httpx2.Client:
+    """A client that makes its own connection, and tells the deadline of it."""
+
+    def watch(request: httpx2.Request) -> None:
+        request.extensions = {**request.extensions, "trace": deadline.watch}
+
+    return anthropic.DefaultHttpxClient(event_hooks={"request": [watch]})
+
+
+def _explain_no(error: anthropic.APIError) -> NoReturn:
+    """Sort the failures of a create into no, never, and unknown."""
+    if not isinstance(error, anthropic.APIStatusError):
+        if isinstance(error.__cause__, _NEVER_SENT):
+            raise NotCreated("Claude could not be reached") from error
+        raise OutcomeUnknown(type(error).__name__) from error
+    status = error.status_code
+    if status == 413:
+        raise TooLarge("Claude found the request too large") from error
+    if status == 401:
+        raise KeyRefused("Claude refused the key") from error
+    if status == 529 or (status == 429 and error.error_code != "enforced_spend_limit_reached"):
+        raise NotCreated(f"Claude answered {status}", _retry_after(error)) from error
+    if 400 <= status < 500 and status != 408:
+        raise _rejected(error) from error
+    raise OutcomeUnknown(f"Claude answered {status}") from error
+
+
+def _rejected(error: anthropic.APIStatusError) -> ClaudeRejected:
+    status = error.status_code
+    if error.type is None:
+        return ClaudeRejected(
+            f"What answers at the base URL is not Claude ({status}, without an error of Claude's). "
+            "The base URL is wrong, or a proxy on the way refuses us: look at the stack's "
+            "AnthropicBaseUrl, then start again."
+        )
+    said = quotable(str(error.type), _words(error) or "no reason given", error.error_code or "")
+    if status == 404:
+        return ClaudeRejected(
+            f"The base URL is wrong, or the model ({status} {error.type}): {said} Look at the "
+            f"stack's AnthropicBaseUrl and Model, then start again. Request {error.request_id}."
+        )
+    return _refusal(error, said)
+
+
+def _words(error: anthropic.APIStatusError) -> str:
+    """What the error says; nothing where that is no text, as a gateway may have it."""
+    return error.api_message if isinstance(error.api_message, str) else ""
+
+
+def _not_claude() -> ClaudeUnavailable:
+    return ClaudeUnavailable(
+        "An answer came that Claude does not give: a proxy or gateway on the way may have answered "
+        "in its place. If this goes on, look at the stack's AnthropicBaseUrl."
+    )
+
+
+def _refusal(error: anthropic.APIStatusError, said: str) -> ClaudeRejected:
+    return ClaudeRejected(
+        f"Claude refuses our requests ({error.status_code} {error.type}): {said} "
+        f"Mend the account, the key or the task, then start again. Request {error.request_id}."
+    )
+
+
+def _retry_after(error: anthropic.APIStatusError) -> int:
+    """Whole seconds, as a Wait state takes them; 0 where it is not said in seconds."""
+    try:
+        seconds = float(error.response.headers.get("retry-after", 0))
+    except ValueError:
+        return 0
+    return ceil(min(_LONGEST_RETRY_AFTER, seconds)) if seconds > 0 else 0
+
+
+def _described(batch: answers.Batch) -> ProviderBatch:
+    counts = batch.request_counts
+    return ProviderBatch(
+        batch.id,
+        batch.created_at,
+        batch.processing_status == "ended",
+        batch.archived_at is not None,
+        counts.succeeded,
+        counts.errored,
+        counts.canceled,
+        counts.expired,
+        counts.succeeded + counts.errored + counts.canceled + counts.expired + counts.processing,
+        batch.ended_at,
+    )
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Split on line feeds alone: text may hold U+2028 and its like. Empty lines are nothing."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, lines)
+    if rest:
+        yield rest

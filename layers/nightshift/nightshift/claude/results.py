@@ -1,0 +1,145 @@
+"""One line of a batch's results: what it says, without believing more than that. Pure.
+
+The private types are the provider's documents, down to what Nightshift reads of them. Decoding
+checks them: a line of another shape is no result (platform.claude.com, batch processing,
+2026-09-26; SDK 2.13.0 types, 2026-11).
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from nightshift.claude import custom_id
+from nightshift.claude.custom_id import CustomId
+from nightshift.claude.money import NOTHING, Usage
+
+Kind = Literal["succeeded", "errored", "canceled", "expired"]
+type _Count = Annotated[int, Meta(ge=0)]
+
+
+class Line(Struct, frozen=True):
+    """A result. `error` is the provider's error type, `message` its words; empty where none."""
+
+    custom_id: CustomId
+    kind: Kind
+    answer: str = ""
+    stop_reason: str = ""
+    model: str = ""
+    error: str = ""
+    message: str = ""
+    usage: Usage = NOTHING
+
+
+class _Written(Struct):
+    ephemeral_1h_input_tokens: _Count | None = None
+
+
+class _Used(Struct):
+    input_tokens: _Count
+    output_tokens: _Count
+    cache_creation_input_tokens: _Count | None = None
+    cache_read_input_tokens: _Count | None = None
+    cache_creation: _Written | None = None
+
+
+class _Block(Struct):
+    type: str
+    text: str = ""
+
+
+class _Message(Struct):
+    model: str
+    content: list[_Block]
+    stop_reason: str | None
+    usage: _Used
+
+
+class _Error(Struct):
+    type: str
+    message: str | None = None
+
+
+class _ErrorDocument(Struct):
+    error: _Error
+
+
+# An unknown type must not pass for a known one: only these tags are read.
+class _Succeeded(Struct, tag_field="type", tag="succeeded"):
+    message: _Message
+
+
+class _Errored(Struct, tag_field="type", tag="errored"):
+    error: _ErrorDocument
+
+
+class _Canceled(Struct, tag_field="type", tag="canceled"):
+    pass
+
+
+class _Expired(Struct, tag_field="type", tag="expired"):
+    pass
+
+
+class _Named(Struct):
+    custom_id: str
+
+
+class _Document(_Named):
+    result: _Succeeded | _Errored | _Canceled | _Expired
+
+
+_decode_name = msgspec.json.Decoder(_Named).decode
+_decode = msgspec.json.Decoder(_Document).decode
+
+
+def name_of(raw: bytes) -> str | None:
+    """The custom_id of a line, whoever wrote it; None for a line that cannot be read."""
+    try:
+        return _decode_name(raw).custom_id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def read(raw: bytes) -> Line | None:
+    """Read one line; None for anything that is not a result of a request of ours."""
+    try:
+        document = _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    name = custom_id.parse(document.custom_id)
+    if name is None:
+        return None
+    match document.result:
+        case _Succeeded(message=message):
+            return _succeeded(name, message)
+        case _Errored(error=document_):
+            error = document_.error
+            return Line(name, "errored", error=error.type, message=error.message or "")
+        case _Canceled():
+            return Line(name, "canceled")
+        case _Expired():
+            return Line(name, "expired")
+
+
+def _succeeded(name: CustomId, message: _Message) -> Line:
+    return Line(
+        name,
+        "succeeded",
+        "".join([block.text for block in message.content if block.type == "text"]),
+        message.stop_reason or "",
+        message.model,
+        usage=_usage(message.usage),
+    )
+
+
+def _usage(used: _Used) -> Usage:
+    written = used.cache_creation_input_tokens or 0
+    for_an_hour = (used.cache_creation and used.cache_creation.ephemeral_1h_input_tokens) or 0
+    return Usage(
+        used.input_tokens,
+        used.output_tokens,
+        written - for_an_hour,
+        for_an_hour,
+        used.cache_read_input_tokens or 0,
+    )

@@ -1,0 +1,1 @@
+"""How a run ends, and what it came to, as people read it."""

@@ -1,0 +1,1 @@
+"""The run table: the lock, the batches of each run, what may still be spent."""

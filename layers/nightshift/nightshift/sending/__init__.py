@@ -1,0 +1,1 @@
+"""Pending tickets into one batch at the provider, sent once."""

@@ -1,0 +1,1 @@
+"""What is asked of a ticket, and what an answer says. Pure."""

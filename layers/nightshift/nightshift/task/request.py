@@ -1,0 +1,96 @@
+"""The request of one task for one model: the same for every ticket, but for its text. Pure."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from nightshift.claude.money import Bound, Price, Usage, alias
+from nightshift.task.task import TASK_FILE, Task
+
+_encode = msgspec.json.Encoder().encode
+# What a request costs beyond its own text: roles, separators. Generous on purpose.
+_FRAME_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class RequestTemplate:
+    """The constant part of every request of one model, encoded once.
+
+    `fixed_tokens` is more than it can have; `caches` says that it asks Claude to keep a part of
+    itself between requests.
+    """
+
+    head: bytes
+    tail: bytes
+    fixed_tokens: int
+    max_tokens: int
+    caches: bool
+
+    def params(self, message: str) -> dict[str, Any]:
+        """The params object of a request, the very one that a batch sends for this message."""
+        params: dict[str, Any] = msgspec.json.decode(self.line("", message))["params"]
+        return params
+
+    def line(self, custom_id: str, message: str) -> bytes:
+        """One element of a batch's `requests`, as JSON."""
+        return b"".join(
+            (b'{"custom_id":', _encode(custom_id), self.head, _encode(message), self.tail)
+        )
+
+    def most_input_tokens(self, message: str) -> int:
+        """More tokens than this request can have: a token is at least one byte of UTF-8."""
+        return self.fixed_tokens + len(message.encode()) + _FRAME_TOKENS
+
+    def bound(self, price: Price) -> Bound:
+        """The most that a request can cost: where anything is cached, all may be a write."""
+        token = Usage(cache_write_1h=1) if self.caches else Usage(input_tokens=1)
+        return price.bound(token, Usage(output_tokens=self.max_tokens))
+
+
+def template_for(
+    task: Task, model: str, fixed_tokens: int | None = None, requests: int = 0
+) -> RequestTemplate:
+    """The request of this task, right for a model: the same params object for every ticket.
+
+    `fixed_tokens` is what Claude counts for `params` of a message of one character. Where that
+    reaches the shortest prefix that the model caches, and at least so many `requests` follow that
+    caching pays, the system prompt is marked to be kept for an hour; batches outlast the default of
+    five minutes (2026-09-26). Unknown: nothing is marked.
+
+    Raises:
+        PriceUnknown: nothing is known of the model.
+    """
+    system = task.system.strip()
+    settings = task.models.get(alias(model), {})
+    price = task.price_table.of(model)
+    is_long = bool(fixed_tokens and price.cacheable_from and fixed_tokens >= price.cacheable_from)
+    caches = is_long and price.caching_pays(requests)
+    block = {"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    params = _template(task, model, [block] if caches else system)
+    head, tail = _encode({"params": params})[1:].rsplit(b'""', 1)
+    # Claude's own count, where it is known, holds what it adds for some settings.
+    fixed = max(len(system.encode()) + len(_encode(settings)), fixed_tokens or 0)
+    return RequestTemplate(
+        b"," + head, tail, fixed, params["max_tokens"], b'"cache_control"' in head + tail
+    )
+
+
+def _template(task: Task, model: str, system: str | list[Any]) -> dict[str, Any]:
+    """The params of every request, but for the message."""
+    return {
+        "model": model,
+        "max_tokens": task.max_tokens,
+        "system": system,
+        **task.models.get(alias(model), {}),
+        "messages": [{"role": "user", "content": ""}],
+    }
+
+
+def version_of(task: Task, model: str) -> str:
+    """The name of a task version: `task@` and eight hex digits over all that makes its requests
+    and its answers; which part Claude is asked to cache, prices and comments change nothing."""
+    shown = [task.inputs, task.message, task.subject_characters, task.body_characters]
+    same = _encode([_template(task, model, task.system.strip()), shown, task.categories])
+    return f"{TASK_FILE.stem}@{blake2b(same, digest_size=4).hexdigest()}"

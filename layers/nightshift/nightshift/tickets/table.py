@@ -1,0 +1,288 @@
+"""The ticket table: the few calls by which tickets are found, read and changed."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from nightshift.aws import TRY_AGAIN, ClientError, error_code
+from nightshift.errors import TableRefused
+from nightshift.pace import Pace, pause
+from nightshift.tickets import attribute
+from nightshift.tickets.attribute import Attribute
+from nightshift.tickets.ticket import FAILED, GUARDED, PENDING, Change, Ticket
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+STATUS_INDEX = "by_classification_status"
+# DynamoDB's limits for one call (docs.aws.amazon.com, 2026-11): keys read, PartiQL statements.
+KEYS_PER_READ = 100
+STATEMENTS_PER_WRITE = 25
+# A quarter of what DynamoDB takes in one call (16 MB, docs.aws.amazon.com, 2026-11), as JSON.
+_BYTES_PER_WRITE = 4_000_000
+# Bytes around a statement and its parameters.
+_FRAME = 64
+_READS_AHEAD = 3
+_CHANGED = "ConditionalCheckFailed"
+# Our writes are always well formed: what is invalid is an item that would exceed 400 KB. A
+# statement's error has the first name, that of a whole call the other.
+_INVALID = frozenset({"ValidationError", "Validation"})
+# What `=` of PartiQL surely compares. Nothing says that it holds for NULL, binary, sets, lists and
+# maps, as the `=` of a condition expression does (docs.aws.amazon.com, PartiQL operators, and
+# ExpectedAttributeValue: EQ is supported for all data types, 2026-11).
+_COMPARED_BY_PARTIQL = frozenset({"S", "N", "BOOL"})
+
+
+type _Statement = tuple[Change, dict[str, Any]]
+"""A change, and how PartiQL says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Changes that were not made: the ticket is another one now, has no room left for them, or
+    the table takes no more writes at this moment."""
+
+    changed: list[Change] = field(default_factory=list)
+    too_large: list[Change] = field(default_factory=list)
+    throttled: list[Change] = field(default_factory=list)
+
+    def take(self, change: Change, code: str) -> bool:
+        """Keep a change by DynamoDB's word for why it was not made; False for any other word."""
+        if code == _CHANGED:
+            self.changed.append(change)
+        elif code in _INVALID:
+            self.too_large.append(change)
+        elif code in TRY_AGAIN:
+            self.throttled.append(change)
+        else:
+            return False
+        return True
+
+
+_READ = (*GUARDED, "ticket_id", "classification_attempts", "classification_error")
+
+
+@dataclass(frozen=True)
+class TicketTable:
+    """The helpdesk's table, read consistently and written only under a condition."""
+
+    dynamodb: "DynamoDBClient"
+    name: str
+    pace: Pace = field(default_factory=Pace)
+
+    def pending_ids(self, after: str) -> Iterator[str]:
+        """Ids that the index calls pending, in key order, after a given one. May lag behind."""
+        condition = "classification_status = :pending"
+        values: dict[str, Attribute] = {":pending": {"S": PENDING}}
+        if after:
+            condition += " AND ticket_id > :after"
+            values[":after"] = {"S": after}
+        pages = self.dynamodb.get_paginator("query").paginate(
+            TableName=self.name,
+            IndexName=STATUS_INDEX,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
+            ProjectionExpression="ticket_id",
+            PaginationConfig={"PageSize": 1000},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield item["ticket_id"]["S"]
+
+    def walk(
+        self, ids: Iterable[str], inputs: Sequence[str]
+    ) -> Iterator[tuple[str, Ticket | None]]:
+        """Read tickets in the order of their ids, a few calls ahead of whoever consumes them."""
+        groups = iter(batched(ids, KEYS_PER_READ, strict=False))
+        reads: deque[tuple[tuple[str, ...], Future[dict[str, Ticket]]]] = deque()
+        with ThreadPoolExecutor(_READS_AHEAD) as pool:
+            while True:
+                while len(reads) < _READS_AHEAD and (group := next(groups, None)):
+                    reads.append((group, pool.submit(self.read, group, inputs)))
+                if not reads:
+                    return
+                group, read = reads.popleft()
+                found = read.result()
+                yield from ((ticket_id, found.get(ticket_id)) for ticket_id in group)
+
+    def read(self, ids: Sequence[str], inputs: Sequence[str]) -> dict[str, Ticket]:
+        """Read at most 100 tickets as they are now, with the attributes named as their inputs.
+
+        One that is gone is missing from the result.
+        """
+        every = dict.fromkeys((*_READ, *inputs))
+        names = {f"#{n}": name for n, name in enumerate(every)}  # it may be a reserved word
+        wanted: Any = {
+            self.name: {
+                "Keys": [{"ticket_id": {"S": ticket_id}} for ticket_id in dict.fromkeys(ids)],
+                "ConsistentRead": True,
+                "ProjectionExpression": ", ".join(names),
+                "ExpressionAttributeNames": names,
+            }
+        }
+        found: dict[str, Ticket] = {}
+        in_vain = 0
+        while wanted:
+            answer = self.dynamodb.batch_get_item(RequestItems=wanted)
+            for item in answer["Responses"].get(self.name, []):
+                ticket = _ticket(item, inputs)
+                found[ticket.ticket_id] = ticket
+            left = answer.get("UnprocessedKeys", {})
+            if left and len(left[self.name]["Keys"]) == len(wanted[self.name]["Keys"]):
+                in_vain += 1  # throttled, not merely over 16 MB
+                pause(in_vain)
+            else:
+                in_vain = 0
+            wanted = left
+        return found
+
+    def write(self, changes: Sequence[Change]) -> Refused:
+        """Apply changes, each only if its ticket is unchanged; returns those that were not made.
+
+        What is throttled may be tried again at once: the pace has learned to wait.
+
+        Raises:
+            TableRefused: DynamoDB refuses a write for a reason that waiting does not cure.
+        """
+        refused = Refused()
+        together: list[Change] = []
+        for change in changes:
+            if _is_compared_by_partiql(change):
+                together.append(change)
+            else:
+                self._write_alone(change, refused)
+        for group in _groups((change, self._statement(change)) for change in together):
+            self._write_together(group, refused)
+        return refused
+
+    def _write_together(self, group: Sequence[_Statement], refused: Refused) -> None:
+        halvings = self.pace.take(len(group))
+        answer = self.dynamodb.batch_execute_statement(
+            Statements=[statement for _, statement in group]  # type: ignore[misc]
+        )
+        before = len(refused.throttled)
+        for (change, _), response in zip(group, answer["Responses"], strict=True):
+            code = response.get("Error", {}).get("Code")
+            if code is not None and not refused.take(change, code):
+                raise TableRefused(f"DynamoDB refused a write to {self.name}: {code}.")
+        if len(refused.throttled) > before:
+            self.pace.slow_down(halvings)
+
+    def _write_alone(self, change: Change, refused: Refused) -> None:
+        halvings = self.pace.take(1)
+        before = len(refused.throttled)
+        try:
+            self.dynamodb.update_item(**self.as_update(change))
+        except ClientError as error:
+            if not refused.take(change, error_code(error).removesuffix("Exception")):
+                raise
+        if len(refused.throttled) > before:
+            self.pace.slow_down(halvings)
+
+    def any_pending(self, first: str, last: str) -> bool:
+        """Whether a ticket of this range of keys is pending, as far as the index knows."""
+        found = self.dynamodb.query(
+            TableName=self.name,
+            IndexName=STATUS_INDEX,
+            KeyConditionExpression="classification_status = :pending "
+            "AND ticket_id BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":pending": {"S": PENDING},
+                ":first": {"S": first},
+                ":last": {"S": last},
+            },
+            Select="COUNT",
+            Limit=1,
+        )
+        return found["Count"] > 0
+
+    def count_pending(self) -> int:
+        """How many tickets ask for a category now, as far as the index knows."""
+        return self._count(PENDING)
+
+    def count_failed(self) -> int:
+        """How many tickets are given up now, of all nights, as far as the index knows."""
+        return self._count(FAILED)
+
+    def _count(self, status: str) -> int:
+        pages = self.dynamodb.get_paginator("query").paginate(
+            TableName=self.name,
+            IndexName=STATUS_INDEX,
+            KeyConditionExpression="classification_status = :status",
+            ExpressionAttributeValues={":status": {"S": status}},
+            Select="COUNT",
+        )
+        return sum(page["Count"] for page in pages)
+
+    def as_update(self, change: Change) -> dict[str, Any]:
+        """A change as UpdateItem takes it, and a transaction's `Update`; no ticket is made anew."""
+        ticket = change.ticket
+        names = dict.fromkeys((*change.values, *change.remove, *ticket.as_read))
+        short = {name: f"#{n}" for n, name in enumerate(names)}
+        values = {f":{n}": value for n, value in enumerate(change.values.values())}
+        sets = ", ".join(
+            f"{short[name]} = {value}" for name, value in zip(change.values, values, strict=True)
+        )
+        conditions = ["attribute_exists(ticket_id)"]
+        for name, was in ticket.as_read.items():
+            if was is None:
+                conditions.append(f"attribute_not_exists({short[name]})")
+                continue
+            conditions.append(f"{short[name]} = :was{len(values)}")
+            values[f":was{len(values)}"] = was
+        removes = ", ".join(short[name] for name in change.remove)
+        return {
+            "TableName": self.name,
+            "Key": {"ticket_id": {"S": ticket.ticket_id}},
+            "UpdateExpression": f"SET {sets}" + (f" REMOVE {removes}" if removes else ""),
+            "ConditionExpression": " AND ".join(conditions),
+            "ExpressionAttributeNames": {alias: name for name, alias in short.items()},
+            "ExpressionAttributeValues": values,
+        }
+
+    def _statement(self, change: Change) -> dict[str, Any]:
+        clauses = [f'SET "{name}"=?' for name in change.values]
+        clauses += [f'REMOVE "{name}"' for name in change.remove]
+        conditions = ['"ticket_id"=?']
+        parameters = [*change.values.values(), {"S": change.ticket.ticket_id}]
+        for name, was in change.ticket.as_read.items():
+            conditions.append(f'"{name}" IS MISSING' if was is None else f'"{name}"=?')
+            parameters += [] if was is None else [was]
+        statement = f'UPDATE "{self.name}" {" ".join(clauses)} WHERE {" AND ".join(conditions)}'
+        return {"Statement": statement, "Parameters": parameters}
+
+
+def _is_compared_by_partiql(change: Change) -> bool:
+    """Whether a statement can tell that the ticket is still the one that was read."""
+    read = change.ticket.as_read.values()
+    return all(was is None or was.keys() <= _COMPARED_BY_PARTIQL for was in read)
+
+
+def _groups(statements: Iterable[_Statement]) -> Iterator[list[_Statement]]:
+    """As many together as one call takes."""
+    group: list[_Statement] = []
+    size = 0
+    for change, statement in statements:
+        sent: list[Attribute] = [{"S": statement["Statement"]}, *statement["Parameters"]]
+        more = attribute.most_bytes(sent) + _FRAME
+        if group and (len(group) == STATEMENTS_PER_WRITE or size + more > _BYTES_PER_WRITE):
+            yield group
+            group, size = [], 0
+        group.append((change, statement))
+        size += more
+    if group:
+        yield group
+
+
+def _ticket(item: Mapping[str, Any], inputs: Sequence[str]) -> Ticket:
+    return Ticket(
+        ticket_id=item["ticket_id"]["S"],
+        guards={name: item.get(name) for name in GUARDED},
+        inputs={name: item.get(name) for name in inputs},
+        attempts=int(Decimal(item.get("classification_attempts", {}).get("N", 0))),
+        failed_before="classification_error" in item,
+    )

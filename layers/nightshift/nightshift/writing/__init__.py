@@ -1,0 +1,1 @@
+"""Results of a batch into the ticket table, each accounted for once, until the batch is closed."""
