@@ -30,8 +30,9 @@ __all__ = [
 ]
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
-# DynamoDB's words for what passes: of a statement, of a transaction's element and, without their
-# ending, of a call (docs.aws.amazon.com, BatchStatementError and CancellationReason, 2026-11).
+# Error codes of DynamoDB after which the same call may be tried again: those of a statement, of an
+# element of a transaction and, without their ending, of a call (docs.aws.amazon.com,
+# BatchStatementError and CancellationReason, 2026-11).
 TRY_AGAIN = frozenset(
     {
         "InternalServerError",
@@ -49,7 +50,7 @@ _CONFIG = Config(
     read_timeout=20,
     retries={"mode": "standard", "max_attempts": 8},
     max_pool_connections=_CONNECTIONS,
-    # Ours are well formed, and AWS checks them too: it took a fifth of collect's processor time.
+    # AWS validates parameters too, and botocore's validation took a fifth of collect's time.
     parameter_validation=False,
 )
 _serialize = TypeSerializer().serialize
@@ -85,7 +86,7 @@ def execution_status(arn: str) -> str | None:
 
 
 def api_key(secret: str, fresh: bool = False) -> str:
-    """The provider's API key, cached for five minutes unless a fresh one is asked for.
+    """The provider's API key, from a cache of five minutes or fetched `fresh`.
 
     Raises:
         ApiKeyMissing: nobody has stored one yet, or what is stored is JSON.

@@ -17,13 +17,14 @@ from nightshift.task.request import RequestTemplate, template_for
 from nightshift.task.task import Task, check_room, task
 from nightshift.tickets.table import TicketTable
 
-# To whom AWS vouches for us; the federation rule and the roles' policy name it too.
+# The audience of the identity token. The federation rule and the policy of the roles name it too.
 AUDIENCE = "https://api.anthropic.com"
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """All that a use case reaches beyond its own arguments."""
+    """The settings, the task, the tables and the provider: all that a use case needs beside its
+    arguments."""
 
     settings: Settings
     task: Task
@@ -32,16 +33,16 @@ class Deployment:
     lock: LockItem
     claude: Claude
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    """The clock for what may not be sent again before a certain time."""
+    """The clock. Tests replace it."""
 
     @property
     def prices(self) -> PriceTable:
-        """What models cost: a batch keeps the one it was sent to, whatever the stack's is now."""
+        """The prices of all models: an open batch may belong to an earlier Model of the stack."""
         return self.task.price_table
 
     @property
     def price(self) -> Price:
-        """What this stack's model costs.
+        """The price of this stack's model.
 
         Raises:
             PriceUnknown: the model has no price, so its cost could not be bounded.
@@ -50,7 +51,7 @@ class Deployment:
 
     @property
     def template(self) -> RequestTemplate:
-        """The request of the task for this stack's model."""
+        """The request of the task for this stack's model, without cache marks."""
         return template_for(self.task, self.settings.model)
 
 
@@ -75,7 +76,7 @@ def deployment() -> Deployment:
 
 
 def _key(ours: Settings) -> Callable[[bool], str]:
-    """How to sign in: with the stored key, or with who AWS says we are."""
+    """The function that gives the API key: the stored key, or a token for this function's role."""
     if not ours.federation_rule_id:
         return lambda fresh: aws.api_key(ours.api_key_secret, fresh)
     if not ours.organization_id or not ours.service_account_id:

@@ -1,4 +1,4 @@
-"""What nobody foresaw leaves a function by its kind and its place: its words may quote a ticket."""
+"""Reports unexpected exceptions by type and location; messages may contain ticket text."""
 
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -37,7 +37,7 @@ def unexpected_without_words(handler: Handler) -> Handler:
 
 
 def _place(error: Exception) -> str:
-    """The last line of ours that was under way."""
+    """The innermost line of Nightshift's own code in the traceback."""
     frames = [
         f for f in extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(_PACKAGE)
     ]
@@ -45,7 +45,7 @@ def _place(error: Exception) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those that led to it, the last first."""
+    """An exception and its causes, the outermost first."""
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

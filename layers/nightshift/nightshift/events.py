@@ -16,7 +16,7 @@ MONTH_PREFIX, TASK_PREFIX = "month#", "task#"
 
 
 def _without_noise(value: object) -> object:
-    """A scheduled event asks for the plain night; the console's own keys ask for nothing."""
+    """The input without the console's own keys; an EventBridge scheduled event counts as {}."""
     if not isinstance(value, dict):
         return value
     if value.get("detail-type") == "Scheduled Event" and "source" in value:
@@ -25,7 +25,7 @@ def _without_noise(value: object) -> object:
 
 
 def _money(value: object) -> object:
-    """JSON numbers arrive as floats; their shortest form is what the operator typed."""
+    """A JSON number as an exact decimal: the shortest spelling of the float is what was typed."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return Decimal(str(value)) if is_number else value
 

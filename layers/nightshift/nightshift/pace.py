@@ -1,4 +1,4 @@
-"""How fast to write: faster while that is what binds, half as fast when something is throttled."""
+"""The rate of writes to DynamoDB: grows while the limiter delays writes, halves on a throttle."""
 
 from dataclasses import dataclass, field
 from random import uniform
@@ -24,9 +24,9 @@ class Pace:
     _lock: Lock = field(default_factory=Lock)
 
     def take(self, writes: int) -> int:
-        """Wait until so many writes are due; returns how often the pace had been halved by then.
+        """Wait until so many writes are due; returns how often the rate had been halved by then.
 
-        A pace that nobody keeps up with does not grow: what is halved must be what was written.
+        The rate grows only when the limiter delayed the caller.
         """
         with self._lock:
             now, halvings = monotonic(), self.halvings
@@ -39,9 +39,9 @@ class Pace:
         return halvings
 
     def slow_down(self, halvings: int) -> None:
-        """Something taken after so many halvings was throttled.
+        """A call that began after so many halvings was throttled.
 
-        What was under way when the pace was last halved says nothing about the pace since.
+        A throttle of a call that began before the last halving does not halve the rate again.
         """
         with self._lock:
             if halvings == self.halvings:
@@ -49,10 +49,10 @@ class Pace:
                 self.rate = max(SLOWEST, self.rate / 2)
 
     def _growth(self, writes: int) -> float:
-        """In the time that so many writes take."""
+        """How much the rate grows in the time of so many writes."""
         return writes * _GROWTH / self.rate if self.halvings else writes * _FIRST_GROWTH
 
 
 def pause(in_vain: int) -> None:
-    """After so many calls in a row of which DynamoDB has done nothing: twice as long each time."""
+    """Sleep after so many throttled calls in a row, twice as long each time."""
     sleep(min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2 ** min(in_vain, 10)) * uniform(0.5, 1))

@@ -1,8 +1,8 @@
-"""What Claude's answers look like: what is of another shape was said by somebody else. Pure.
+"""The shapes of Claude's answers, as far as Nightshift reads them. Pure.
 
 A proxy or gateway on the way may answer in Claude's place, with status 200 too: with a page, with
-JSON of its own, with a part of a body. The SDK builds its types from anything (2.13.0, 2026-11);
-these are checked, down to what Nightshift reads of them.
+JSON of its own, with a part of a body. The SDK builds its types from any JSON (2.13.0, 2026-11);
+these types refuse an answer of another shape.
 """
 
 from datetime import datetime
@@ -36,7 +36,7 @@ class Batch(Struct):
 
 
 class Page(Struct):
-    """Batches, the newest first. A page that announces more after nothing is none."""
+    """Batches, the newest first. An empty page that announces more pages is refused."""
 
     data: list[Batch]
     has_more: bool
@@ -65,14 +65,15 @@ def read[T](kind: type[T], raw: bytes) -> T:
     """Read one answer.
 
     Raises:
-        ValueError: it is of another shape. The message may quote it.
+        ValueError: the answer has another shape. The message may quote the answer.
     """
     return msgspec.json.decode(raw, type=kind)
 
 
 def begins_results(line: bytes) -> bool:
-    """Whether the first line of a results file can be one: each is an object with a custom_id.
+    """Whether the first line of a results file can be a result: an object with a custom_id.
 
-    A line that is cut within counts as one: it is missing, and counting finds that out.
+    A result that was cut off counts as one: its request is missing then, and counting the results
+    finds that out.
     """
     return line.lstrip().startswith(b"{") and b'"custom_id"' in line

@@ -53,7 +53,7 @@ _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
 class NotCreated(Exception):
-    """The provider said no, or never heard of it: certainly no batch."""
+    """The provider refused the create, or never received it: certainly there is no batch."""
 
     def __init__(self, reason: str, retry_after: float = 0.0) -> None:
         super().__init__(reason)
@@ -69,11 +69,11 @@ class KeyRefused(NotCreated):
 
 
 class OutcomeUnknown(Exception):
-    """The request went out and no answer came: there may be a batch."""
+    """The create was sent and not answered: there may be a batch."""
 
 
 class _Raw(Protocol):
-    """An answer as it came: the SDK has not built anything from it."""
+    """An HTTP answer that the SDK has not parsed."""
 
     def read(self) -> bytes: ...
 
@@ -105,23 +105,24 @@ class ProviderBatch:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """How long a model will be there. A day in the past that has not come true is overdue."""
+    """When a model retires; a day in the past, while the model is not `retired`, is overdue."""
 
     retired: bool
     retires_at: datetime | None
 
 
 class AccessToken(str):
-    """What stands in for a key after an exchange: valid for minutes, sent as a bearer token."""
+    """A bearer token that takes the place of an API key, valid for minutes."""
 
     __slots__ = ()
 
 
 @dataclass
 class Federation:
-    """A `key` for Claude without a stored key: AWS's word for us, exchanged at the provider.
+    """The `key` of a stack without a stored API key: AWS issues an identity token, and the
+    provider exchanges the identity token for an access token.
 
-    The provider's federation rule says which word it believes, and for whom we then speak
+    The provider's federation rule says which identities are accepted, as which service account
     (platform.claude.com, workload identity federation; SDK 2.13.0, 2026-11).
     """
 
@@ -139,7 +140,7 @@ class Federation:
         """An access token, from a cache or anew.
 
         Raises:
-            ClaudeRejected: the provider does not believe us, or refuses a token from just now.
+            ClaudeRejected: the provider refuses the identity, or a token that it has just issued.
             ClaudeUnavailable: the provider could not answer now.
         """
         now = time()

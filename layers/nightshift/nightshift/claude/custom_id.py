@@ -1,4 +1,4 @@
-"""The name of one request: which intent, which place in it, what was read, of which ticket.
+"""The custom_id of a request: its batch, its place there, the digest of its ticket, the ticket.
 
 The API allows 64 of `[A-Za-z0-9_-]`, unique in a batch, and returns results in any order
 (platform.claude.com, batch processing, 2026-09-26), so everything that collect must know
@@ -50,7 +50,7 @@ class CustomId(Struct, frozen=True):
 
 
 def new_token() -> str:
-    """48 random bits: two intents, of this stack or any other, never share them."""
+    """48 random bits for one batch. No other batch, of this stack or any other, has the same."""
     return token_urlsafe(6)
 
 
@@ -73,7 +73,7 @@ def parse(text: object) -> CustomId | None:
 
 
 def _is_canonical(found: CustomId) -> bool:
-    """Base64 has many spellings of one id; Nightshift writes one of them."""
+    """Whether this is the spelling that Nightshift writes: base64 has several for one id."""
     try:
         return name_ticket(str(found.ticket_id)) == (found.encoding, found.name)
     except ValueError:

@@ -1,7 +1,7 @@
-"""A time after which a call's connection is cut, whatever still comes in over it.
+"""A deadline for a whole HTTP call: after that time the connection is cut.
 
-httpx2 counts its timeouts for each connect, read and write (2.16.2, 2026-11): an answer that
-comes byte by byte outlives them all.
+The timeouts of httpx2 hold for each connect, read and write (2.16.2, 2026-11), so that an answer
+that arrives byte by byte never exceeds one of them.
 """
 
 import socket
@@ -12,9 +12,9 @@ from typing import Any, Self
 
 
 class Deadline:
-    """Cuts, after so many seconds, the connection that httpx2's `trace` extension tells it of.
+    """Cuts a connection after so many seconds. httpx2's `trace` extension reports the connection.
 
-    It only learns of a connection that is made within the call: not of one that is used again.
+    Only a connection that is made during the call is reported, not one that is used again.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -31,7 +31,7 @@ class Deadline:
         self._timer.cancel()
 
     def watch(self, event: str, info: Mapping[str, Any]) -> None:
-        """What the `trace` extension calls: TLS puts a socket of its own in the place of TCP's."""
+        """Called by the `trace` extension. The TLS socket takes the place of the TCP socket."""
         if not event.endswith(("connect_tcp.complete", "start_tls.complete")):
             return
         self._stream = info["return_value"]
@@ -39,11 +39,11 @@ class Deadline:
             self._cut()
 
     def _cut(self) -> None:
-        """End the connection under the call, which then fails as if the other side had left."""
+        """Shut the connection down; the call then fails as if the other side had closed it."""
         self._over = True
         if self._stream is None:
             return
         with suppress(OSError):  # it has ended already
-            # Not the TLS socket's own shutdown: that one would first take the encryption away,
-            # while the call may still be writing.
+            # The shutdown of the plain socket: that of the TLS socket would first remove the
+            # encryption, while the call may still be writing.
             socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)

@@ -40,7 +40,7 @@ class Usage(Struct, frozen=True):
 
     @property
     def prompt_tokens(self) -> int:
-        """All that was read, from the cache or not."""
+        """All input tokens, whether the cache was used or not."""
         return self.input_tokens + self.cache_write_5m + self.cache_write_1h + self.cache_read
 
 
@@ -60,7 +60,7 @@ def _times_input(factor: str) -> Any:
 
 
 class Rates(BaseModel):
-    """USD per million tokens in real time. What a row does not say follows the provider's rule."""
+    """USD per million tokens in real time. Cache prices that are not given follow from `input`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -72,7 +72,7 @@ class Rates(BaseModel):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        """A budget counts what may be written to the cache as written for an hour."""
+        """Bounds rely on this order: a cache write for an hour is the dearest input token."""
         if not self.cache_read <= self.input <= self.cache_write_5m <= self.cache_write_1h:
             raise ValueError("must hold cache_read <= input <= cache_write_5m <= cache_write_1h")
         return self
@@ -121,10 +121,11 @@ class Bound:
 
 
 class Price(Rates):
-    """What one model costs, and what decides how many tokens it is.
+    """The prices of one model, and the traits that decide how many tokens are used.
 
-    `cacheable_from` is the shortest prefix that is cached, in tokens; `tokenizer` how many times
-    the tokens of claude-haiku-4-5 the same text has; `thinks` that it cannot be told not to.
+    `cacheable_from` is the shortest prefix that is cached, in tokens. `tokenizer` is the number of
+    tokens of a text, divided by that of claude-haiku-4-5. `thinks`: thinking cannot be switched
+    off.
     """
 
     long: LongRates | None = None
@@ -135,7 +136,7 @@ class Price(Rates):
 
     @model_validator(mode="after")
     def _longer_is_dearer(self) -> Self:
-        """A budget counts a prompt that may be long as long."""
+        """Bounds rely on this: long prompts never cost less a token than short ones."""
         if self.long and any(getattr(self.long, r) < getattr(self, r) for r in Rates.model_fields):
             raise ValueError("long: a rate must not be lower than that of shorter prompts")
         return self
@@ -149,7 +150,8 @@ class Price(Rates):
         return self.realtime_cost(usage, usage if self.is_long(usage) else NOTHING)
 
     def realtime_cost(self, usage: Usage, of_long_prompts: Usage = NOTHING) -> Decimal:
-        """USD without batches. `of_long_prompts` is the part of `usage` that those used."""
+        """USD without batches. `of_long_prompts` is the part of `usage` of requests with long
+        prompts."""
         if self.long is None:
             return self.usd(usage)
         return self.usd(usage) - self.usd(of_long_prompts) + self.long.usd(of_long_prompts)

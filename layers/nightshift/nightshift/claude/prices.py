@@ -11,7 +11,7 @@ from nightshift.claude.money import Price, alias
 from nightshift.errors import PriceUnknown
 
 MODELS_FILE = Path(__file__).with_name("models.toml")
-# What a row says beside the prices.
+# Keys of a row that are no prices.
 _TRAITS = {"cacheable_from", "tokenizer", "thinks"}
 
 
@@ -37,7 +37,7 @@ class PriceTable:
         return price
 
     def including(self, more: Mapping[str, Price]) -> Self:
-        """This table with rows added, or replaced but for what they do not say of the model."""
+        """This table with prices added or overridden; unspecified traits keep the known model's."""
         rows = dict(self.rows)
         for model, price in more.items():
             known = rows.get(alias(model), price)
@@ -48,6 +48,6 @@ class PriceTable:
 
 @cache
 def published() -> PriceTable:
-    """What the provider has published, as far as this version of Nightshift knows."""
+    """The prices that the provider had published when this version of Nightshift was released."""
     rows = tomllib.loads(MODELS_FILE.read_text(encoding="utf-8"))
     return PriceTable({model: Price.model_validate(row) for model, row in rows.items()})

@@ -1,9 +1,9 @@
-"""Which of Claude's words may be passed on to people: none that could quote a ticket. Pure."""
+"""Which words of Claude's errors may be shown: none that could quote a ticket. Pure."""
 
 import re
 
 _LONGEST = 300
-# Said of the account, the key or the model, whatever the request holds.
+# Errors of the account, the key or the model: their messages do not depend on the request.
 _OF_THE_ACCOUNT = frozenset(
     {
         "authentication_error",
@@ -13,8 +13,8 @@ _OF_THE_ACCOUNT = frozenset(
         "rate_limit_error",
     }
 )
-# Error codes of invalid requests that speak of the organization, the workspace or the key: those
-# that a create may be answered with (SDK 2.13.0, batches.create, 2026-11).
+# Error codes of invalid requests that are about the organization, the workspace or the key, as a
+# create may return them (SDK 2.13.0, batches.create, 2026-11).
 _CODES_OF_THE_ACCOUNT = frozenset(
     {
         "claude_code_key_creator_not_member",
@@ -23,7 +23,8 @@ _CODES_OF_THE_ACCOUNT = frozenset(
         "workspace_human_review_disabled",
     }
 )
-# Invalid requests whose messages are known whole (Claude's rate limits and errors, 2026-11).
+# Complete messages of invalid requests that hold no words of the request (Claude's rate limits and
+# errors, 2026-11).
 _KNOWN = re.compile(
     r"You have reached your specified \w* ?API usage limits\b.*"
     r"|Your credit balance is too low\b.*"
@@ -31,7 +32,7 @@ _KNOWN = re.compile(
     r"|prompt is too long: \d+ tokens > \d+ maximum",
     re.ASCII,
 )
-# The path of a parameter, as the Messages API spells it, and then its own words.
+# The path of a parameter, as the Messages API spells it, in front of the message.
 _NAME = (
     r"(?:requests|custom_id|params|messages|content|role|text|type|system|model|max_tokens"
     r"|temperature|stop_sequences|thinking|output_config|cache_control|metadata|\d+)"
@@ -40,10 +41,10 @@ _PATH = re.compile(rf"({_NAME}(?:\.{_NAME})*):", re.ASCII)
 
 
 def quotable(error_type: str, message: str, error_code: str = "") -> str:
-    """The words of an error as far as they cannot hold what a ticket says.
+    """The message of an error, or a replacement where the message could quote a ticket.
 
-    An invalid request may be explained by quoting it: of such words only those that are known
-    whole, or by their error code, are passed on, and which parameter they complain of.
+    The message of an invalid request may quote the request. Only complete messages that are known,
+    and those with a known error code, are passed on; of all others the parameter's path.
     """
     of_the_account = error_type in _OF_THE_ACCOUNT or error_code in _CODES_OF_THE_ACCOUNT
     if of_the_account or _KNOWN.fullmatch(message):

@@ -1,7 +1,7 @@
-"""One line of a batch's results: what it says, without believing more than that. Pure.
+"""One line of a batch's results, decoded and validated. Pure.
 
-The private types are the provider's documents, down to what Nightshift reads of them. Decoding
-checks them: a line of another shape is no result (platform.claude.com, batch processing,
+The private types are the provider's documents, as far as Nightshift reads them. A line of another
+shape is refused, so that it is no result (platform.claude.com, batch processing,
 2026-09-26; SDK 2.13.0 types, 2026-11).
 """
 
@@ -64,7 +64,7 @@ class _ErrorDocument(Struct):
     error: _Error
 
 
-# An unknown type must not pass for a known one: only these tags are read.
+# The tag decides which document a result is; an unknown tag is refused.
 class _Succeeded(Struct, tag_field="type", tag="succeeded"):
     message: _Message
 

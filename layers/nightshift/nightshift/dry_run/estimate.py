@@ -49,7 +49,7 @@ def count(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) -
 def _answer(
     call: SubmitCall, stack: Deployment, counted: Estimate, measure: token_sample.Measure
 ) -> dict[str, Any]:
-    """The contract's flat output: what would be submitted is in `submitted` of no run."""
+    """The standard output with estimates; `submitted` stays 0."""
     requests = counted.tickets - counted.empty
     forecast = Forecast(
         requests,

@@ -4,7 +4,8 @@ import html
 
 import regex
 
-# What a browser does not show, as far as it is closed: an open "<script>" is somebody's words.
+# Elements that a browser does not show. An element without its closing tag is shown: a customer
+# may write "<script>" as a word.
 _HIDDEN = {
     name: regex.compile(
         rf"<{name}\b[^<>]*+>.*?</{name}\b[^<>]*+>?", regex.DOTALL | regex.IGNORECASE
@@ -20,7 +21,7 @@ _TAG = regex.compile(r"<[/!?]?[a-z][^<>]*+>", regex.IGNORECASE)
 _CONTROL = regex.compile(r"[\p{Cc}\p{Cs}]+")
 # Unicode's fillers, joiners and selectors draw nothing, nor does the empty Braille cell.
 _VISIBLE = regex.compile(r"[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]")
-# Longer than any code point: html.unescape would fail on some thousand digits.
+# Numeric entities with more digits than any code point has: html.unescape fails on thousands.
 _NO_CHARACTER = regex.compile(r"&#(?:[0-9]{8,}+|x[0-9a-f]{8,}+);?", regex.IGNORECASE)
 _CHARACTER = regex.compile(r"\X")
 
@@ -45,8 +46,8 @@ def plain(markup: str) -> str:
 
 
 def _without(element: regex.Pattern[str], closing: str, text: str) -> str:
-    """Look no further than the last closing tag: then every opening one finds its end, and the
-    time stays linear in the text, whatever a customer sends."""
+    """The text without this element. Only the part before the last closing tag is searched: there
+    every opening tag has an end, so that the time stays linear in the length of the text."""
     last = text.lower().rfind(closing)
     if last < 0:
         return text

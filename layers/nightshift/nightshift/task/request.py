@@ -10,7 +10,7 @@ from nightshift.claude.money import Bound, Price, Usage, alias
 from nightshift.task.task import TASK_FILE, Task
 
 _encode = msgspec.json.Encoder().encode
-# What a request costs beyond its own text: roles, separators. Generous on purpose.
+# Tokens of a request beside its texts: roles, separators. More than were ever seen.
 _FRAME_TOKENS = 64
 
 
@@ -18,8 +18,8 @@ _FRAME_TOKENS = 64
 class RequestTemplate:
     """The constant part of every request of one model, encoded once.
 
-    `fixed_tokens` is more than it can have; `caches` says that it asks Claude to keep a part of
-    itself between requests.
+    `head` and `tail` are the JSON before and after the message. `fixed_tokens` is an upper bound
+    of the tokens of the constant part; `caches`: the request carries cache_control.
     """
 
     head: bytes
@@ -40,11 +40,12 @@ class RequestTemplate:
         )
 
     def most_input_tokens(self, message: str) -> int:
-        """More tokens than this request can have: a token is at least one byte of UTF-8."""
+        """An upper bound of the tokens of a request: a token is at least one byte of UTF-8."""
         return self.fixed_tokens + len(message.encode()) + _FRAME_TOKENS
 
     def bound(self, price: Price) -> Bound:
-        """The most that a request can cost: where anything is cached, all may be a write."""
+        """The upper bound of the cost of a request. Where cache_control is set, every input token
+        may be charged as a cache write."""
         token = Usage(cache_write_1h=1) if self.caches else Usage(input_tokens=1)
         return price.bound(token, Usage(output_tokens=self.max_tokens))
 
@@ -52,15 +53,15 @@ class RequestTemplate:
 def template_for(
     task: Task, model: str, fixed_tokens: int | None = None, requests: int = 0
 ) -> RequestTemplate:
-    """The request of this task, right for a model: the same params object for every ticket.
+    """The request template of a task for one model.
 
     `fixed_tokens` is what Claude counts for `params` of a message of one character. Where that
     reaches the shortest prefix that the model caches, and at least so many `requests` follow that
     caching pays, the system prompt is marked to be kept for an hour; batches outlast the default of
-    five minutes (2026-09-26). Unknown: nothing is marked.
+    five minutes (2026-09-26). Where `fixed_tokens` is None, nothing is marked.
 
     Raises:
-        PriceUnknown: nothing is known of the model.
+        PriceUnknown: the model is in no price table.
     """
     system = task.system.strip()
     settings = task.models.get(alias(model), {})
@@ -70,7 +71,7 @@ def template_for(
     block = {"type": "text", "text": system, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     params = _template(task, model, [block] if caches else system)
     head, tail = _encode({"params": params})[1:].rsplit(b'""', 1)
-    # Claude's own count, where it is known, holds what it adds for some settings.
+    # Claude's own count includes the tokens that Claude adds for some settings.
     fixed = max(len(system.encode()) + len(_encode(settings)), fixed_tokens or 0)
     return RequestTemplate(
         b"," + head, tail, fixed, params["max_tokens"], b'"cache_control"' in head + tail
@@ -78,7 +79,7 @@ def template_for(
 
 
 def _template(task: Task, model: str, system: str | list[Any]) -> dict[str, Any]:
-    """The params of every request, but for the message."""
+    """The params of every request, with an empty message."""
     return {
         "model": model,
         "max_tokens": task.max_tokens,
@@ -89,8 +90,8 @@ def _template(task: Task, model: str, system: str | list[Any]) -> dict[str, Any]
 
 
 def version_of(task: Task, model: str) -> str:
-    """The name of a task version: `task@` and eight hex digits over all that makes its requests
-    and its answers; which part Claude is asked to cache, prices and comments change nothing."""
+    """The name of a task version: `task@` and eight hex digits over everything that decides what
+    is asked and which answers are allowed. Cache marks, prices and comments change nothing."""
     shown = [task.inputs, task.message, task.subject_characters, task.body_characters]
     same = _encode([_template(task, model, task.system.strip()), shown, task.categories])
     return f"{TASK_FILE.stem}@{blake2b(same, digest_size=4).hexdigest()}"

@@ -1,4 +1,4 @@
-"""The task: a ticket in, a request out; an answer in, a category out. Pure."""
+"""The task file: what is asked of a ticket, and which answers are allowed. Pure."""
 
 import re
 import tomllib
@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from nightshift.claude.money import Price
@@ -15,16 +14,14 @@ from nightshift.errors import PriceUnknown, SettingsInvalid
 from nightshift.task.html_text import cut, is_blank, plain
 
 TASK_FILE = Path(__file__).with_name("task.toml")
-_encode = msgspec.json.Encoder().encode
 _TAG_START = re.compile(r"<(?=\s*/?\s*[a-z])", re.IGNORECASE)
-# What a request costs beyond its own text: roles, separators. Generous on purpose.
-_FRAME_TOKENS = 64
-# So many tokens a model that always thinks gets at least for that.
+# Tokens that a model that always thinks gets for its thoughts, at least.
 _ROOM_TO_THINK = 1024
 
 
 def _distinct(categories: tuple[str, ...]) -> tuple[str, ...]:
-    """An answer is compared without white space, case and a final dot."""
+    """Refuse categories that an answer could not tell apart: answers are compared without outer
+    white space, case and a final dot."""
     said = {name.strip().removesuffix(".").rstrip().casefold() for name in categories}
     if "" in said or len(said) < len(categories) or any(c.endswith(".") for c in categories):
         raise ValueError("each must be a word of its own, without a final dot")
@@ -42,7 +39,7 @@ def _fillable(message: str) -> str:
 
 
 class Task(BaseModel):
-    """What the task file says, checked."""
+    """The content of the task file, validated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,7 +63,8 @@ class Task(BaseModel):
         return published().including(self.prices)
 
     def message_for(self, subject: str, body: str) -> str | None:
-        """The user message of a ticket, or None where a reader would see no text at all."""
+        """The user message of a ticket; None where neither attribute has text that a person would
+        see."""
         subject = cut(plain(subject), self.subject_characters)
         body = cut(plain(body), self.body_characters)
         if is_blank(subject) and is_blank(body):
@@ -82,16 +80,18 @@ class Task(BaseModel):
 
     @staticmethod
     def _harmless(text: str) -> str:
-        """A ticket that spells our closing tag must not seem to end there."""
+        """The text without tags of its own: a ticket that contains `</ticket>` must not seem to end
+        there."""
         return _TAG_START.sub("\u2039", text)
 
 
 def check_room(task: Task, model: str) -> None:
-    """A model that always thinks needs room for its thoughts beside the longest answer, of which a
-    character is at most a token.
+    """Check that max_tokens leaves a model that always thinks room for its thoughts.
+
+    The longest answer is the longest category, and a character is at most one token.
 
     Raises:
-        SettingsInvalid: it would never finish an answer, and each would be paid.
+        SettingsInvalid: the model would be cut off before each answer, and every answer be paid.
     """
     try:
         price = task.price_table.of(model)
@@ -125,5 +125,6 @@ def task() -> Task:
 
 
 def _where(place: tuple[int | str, ...]) -> str:
-    """A key as the task file spells it: one of a model's table needs the whole path."""
+    """The key that a validation error is about. In the tables `models` and `prices` the whole path
+    names the key; elsewhere its first part does."""
     return ".".join(map(str, place)) if place[0] in ("models", "prices") else str(place[0])

@@ -1,4 +1,4 @@
-"""A value as DynamoDB's API spells it: what a reader sees, when two are equal, its size. Pure."""
+"""Attribute values as DynamoDB's API spells them: their text, their equality, their size. Pure."""
 
 import json
 from base64 import b64encode
@@ -15,19 +15,20 @@ type Attribute = dict[str, Any]
 
 # Maps have no order; numbers are written as they are, up to DynamoDB's 38 digits.
 _encode = msgspec.json.Encoder(order="deterministic", decimal_format="number").encode
-# Twice as fast as JSON, and nobody reads it.
+# MessagePack for digests: twice as fast as JSON.
 _pack = msgspec.msgpack.Encoder(order="deterministic").encode
 _NUMBERS = Context(prec=38)
 _SIX_BYTES = blake2b(digest_size=6)
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 # boto3 sends JSON in ASCII: a character beyond U+FFFF takes two escapes of 6 bytes.
 _MOST_BYTES_PER_CHARACTER = 12
-# Up to here a text is not worth being measured: 25 of them fit into a call, whatever they hold.
+# Bytes. Shorter attributes are not measured: 25 of this size fit into one call.
 _SMALL = 150_000
 
 
 def text(attribute: Attribute | None) -> str:
-    """What a reader sees: text, numbers and booleans as they are, the rest as compact JSON.
+    """The text of an attribute for a reader: strings, numbers and booleans as they are, NULL as
+    nothing, everything else as compact JSON.
 
     Sets and maps are sorted, so that equal ones look the same; binary is base64.
     """
@@ -46,7 +47,7 @@ def text(attribute: Attribute | None) -> str:
 
 
 def canonical(attributes: Iterable[Attribute | None]) -> bytes:
-    """One spelling of what DynamoDB calls equal, and another one of all that it does not.
+    """Bytes that are the same for attributes that DynamoDB calls equal, and differ for all others.
 
     The text "1" is not the number 1, an attribute that is NULL is not a missing one; numbers are
     equal by value, sets in any order (docs.aws.amazon.com, DynamoDB data types, 2026-11).
@@ -62,9 +63,9 @@ def digest(attributes: Iterable[Attribute | None]) -> str:
 
 
 def most_bytes(attributes: Iterable[Attribute]) -> int:
-    """At least the bytes that boto3 sends for attributes: exact for long ones, cheap for others.
+    """An upper bound of the bytes that boto3 sends for attributes, exact for long ones.
 
-    DynamoDB counts items in UTF-8, which is never more.
+    DynamoDB counts the size of items in UTF-8, which is never more than that.
     """
     held = list(attributes)
     characters = sum(1 + len(a["S"] if "S" in a else str(a)) for a in held)

@@ -22,17 +22,17 @@ STATUS_INDEX = "by_classification_status"
 # DynamoDB's limits for one call (docs.aws.amazon.com, 2026-11): keys read, PartiQL statements.
 KEYS_PER_READ = 100
 STATEMENTS_PER_WRITE = 25
-# A quarter of what DynamoDB takes in one call (16 MB, docs.aws.amazon.com, 2026-11), as JSON.
+# Bytes of JSON: a quarter of what DynamoDB takes in one call (16 MB, docs.aws.amazon.com, 2026-11).
 _BYTES_PER_WRITE = 4_000_000
 # Bytes around a statement and its parameters.
 _FRAME = 64
 _READS_AHEAD = 3
 _CHANGED = "ConditionalCheckFailed"
-# Our writes are always well formed: what is invalid is an item that would exceed 400 KB. A
-# statement's error has the first name, that of a whole call the other.
+# These writes are always well formed, so that a validation error means an item over 400 KB. The
+# first name is that of a whole call, the second that of one PartiQL statement.
 _INVALID = frozenset({"ValidationError", "Validation"})
-# What `=` of PartiQL surely compares. Nothing says that it holds for NULL, binary, sets, lists and
-# maps, as the `=` of a condition expression does (docs.aws.amazon.com, PartiQL operators, and
+# Types that `=` of PartiQL is documented to compare. For NULL, binary, sets, lists and maps only the
+# `=` of a condition expression is documented (docs.aws.amazon.com, PartiQL operators, and
 # ExpectedAttributeValue: EQ is supported for all data types, 2026-11).
 _COMPARED_BY_PARTIQL = frozenset({"S", "N", "BOOL"})
 
@@ -43,15 +43,15 @@ type _Statement = tuple[Change, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Changes that were not made: the ticket is another one now, has no room left for them, or
-    the table takes no more writes at this moment."""
+    """Changes that were not made: the ticket has changed since it was read, has no room for the new
+    attributes, or the table was throttled."""
 
     changed: list[Change] = field(default_factory=list)
     too_large: list[Change] = field(default_factory=list)
     throttled: list[Change] = field(default_factory=list)
 
     def take(self, change: Change, code: str) -> bool:
-        """Keep a change by DynamoDB's word for why it was not made; False for any other word."""
+        """Sort a change by DynamoDB's error code; False for a code that is none of these."""
         if code == _CHANGED:
             self.changed.append(change)
         elif code in _INVALID:
@@ -75,7 +75,7 @@ class TicketTable:
     pace: Pace = field(default_factory=Pace)
 
     def pending_ids(self, after: str) -> Iterator[str]:
-        """Ids that the index calls pending, in key order, after a given one. May lag behind."""
+        """Ids of pending tickets in key order, after a given id. The index lags behind the table."""
         condition = "classification_status = :pending"
         values: dict[str, Attribute] = {":pending": {"S": PENDING}}
         if after:
@@ -96,7 +96,8 @@ class TicketTable:
     def walk(
         self, ids: Iterable[str], inputs: Sequence[str]
     ) -> Iterator[tuple[str, Ticket | None]]:
-        """Read tickets in the order of their ids, a few calls ahead of whoever consumes them."""
+        """Read tickets in the order of the ids given, a few calls ahead of the caller. A ticket that
+        is gone comes as None."""
         groups = iter(batched(ids, KEYS_PER_READ, strict=False))
         reads: deque[tuple[tuple[str, ...], Future[dict[str, Ticket]]]] = deque()
         with ThreadPoolExecutor(_READS_AHEAD) as pool:
@@ -112,7 +113,7 @@ class TicketTable:
     def read(self, ids: Sequence[str], inputs: Sequence[str]) -> dict[str, Ticket]:
         """Read at most 100 tickets as they are now, with the attributes named as their inputs.
 
-        One that is gone is missing from the result.
+        A ticket that is gone is missing from the result.
         """
         every = dict.fromkeys((*_READ, *inputs))
         names = {f"#{n}": name for n, name in enumerate(every)}  # it may be a reserved word
@@ -143,7 +144,7 @@ class TicketTable:
     def write(self, changes: Sequence[Change]) -> Refused:
         """Apply changes, each only if its ticket is unchanged; returns those that were not made.
 
-        What is throttled may be tried again at once: the pace has learned to wait.
+        Throttled changes may be tried again at once: the pace then waits long enough.
 
         Raises:
             TableRefused: DynamoDB refuses a write for a reason that waiting does not cure.
@@ -219,7 +220,8 @@ class TicketTable:
         return sum(page["Count"] for page in pages)
 
     def as_update(self, change: Change) -> dict[str, Any]:
-        """A change as UpdateItem takes it, and a transaction's `Update`; no ticket is made anew."""
+        """The parameters of UpdateItem, or of `Update` in a transaction, for a change. The condition
+        keeps a deleted ticket deleted."""
         ticket = change.ticket
         names = dict.fromkeys((*change.values, *change.remove, *ticket.as_read))
         short = {name: f"#{n}" for n, name in enumerate(names)}
@@ -257,13 +259,13 @@ class TicketTable:
 
 
 def _is_compared_by_partiql(change: Change) -> bool:
-    """Whether a statement can tell that the ticket is still the one that was read."""
+    """Whether a PartiQL condition can compare every attribute that was read of the ticket."""
     read = change.ticket.as_read.values()
     return all(was is None or was.keys() <= _COMPARED_BY_PARTIQL for was in read)
 
 
 def _groups(statements: Iterable[_Statement]) -> Iterator[list[_Statement]]:
-    """As many together as one call takes."""
+    """Statements in groups that fit into one call, by number and by bytes."""
     group: list[_Statement] = []
     size = 0
     for change, statement in statements:

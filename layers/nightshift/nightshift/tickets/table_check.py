@@ -1,6 +1,6 @@
-"""Whether a ticket table fits: its key, and the index that says what is pending.
+"""Whether a ticket table fits: its key, and the index that names the pending tickets.
 
-A table that the stack has made always does; one that was brought may not.
+A table that the stack has made always fits. A table of the user's own may not.
 """
 
 from collections.abc import Iterator
@@ -20,10 +20,11 @@ INDEX_KEY = {"classification_status": "HASH", "ticket_id": "RANGE"}
 
 @lru_cache(maxsize=1)
 def check(dynamodb: "DynamoDBClient", name: str) -> None:
-    """Look at the table, once for as long as a function's process lives.
+    """Check the table, once in the life of a function's process.
 
     Raises:
-        SettingsInvalid: it cannot be used (yet); the message says what is missing and what to do.
+        SettingsInvalid: the table cannot be used (yet); the message says what is missing, and what
+            to do.
     """
     try:
         table = dynamodb.describe_table(TableName=name)["Table"]
@@ -70,7 +71,7 @@ def misfits(table: Any) -> Iterator[str]:
 
 
 def command_to_add_index(table: Any) -> str:
-    """The one command that gives a table the index, with throughput of the table's own kind."""
+    """The AWS CLI command that adds the index to a table, provisioned as the table itself is."""
     create = (
         f'{{"Create": {{"IndexName": "{STATUS_INDEX}", "KeySchema": ['
         '{"AttributeName": "classification_status", "KeyType": "HASH"}, '
@@ -90,7 +91,7 @@ def _keys(described: Any) -> dict[str, str]:
 
 
 def _throughput(table: Any) -> str:
-    """An index of a provisioned table needs units of its own; an on-demand one takes none."""
+    """The index of a provisioned table needs capacity units; that of an on-demand table has none."""
     billing = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
     if billing == "PAY_PER_REQUEST":
         return ""
