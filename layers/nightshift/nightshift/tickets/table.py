@@ -31,8 +31,8 @@ _CHANGED = "ConditionalCheckFailed"
 # These writes are always well formed, so that a validation error means an item over 400 KB. The
 # first name is that of a whole call, the second that of one PartiQL statement.
 _INVALID = frozenset({"ValidationError", "Validation"})
-# Types that `=` of PartiQL is documented to compare. For NULL, binary, sets, lists and maps only the
-# `=` of a condition expression is documented (docs.aws.amazon.com, PartiQL operators, and
+# Types that `=` of PartiQL is documented to compare. For NULL, binary, sets, lists and maps only
+# the `=` of a condition expression is documented (docs.aws.amazon.com, PartiQL operators, and
 # ExpectedAttributeValue: EQ is supported for all data types, 2026-11).
 _COMPARED_BY_PARTIQL = frozenset({"S", "N", "BOOL"})
 
@@ -75,7 +75,7 @@ class TicketTable:
     pace: Pace = field(default_factory=Pace)
 
     def pending_ids(self, after: str) -> Iterator[str]:
-        """Ids of pending tickets in key order, after a given id. The index lags behind the table."""
+        """Ids of pending tickets in key order, after a given id. The index may lag behind."""
         condition = "classification_status = :pending"
         values: dict[str, Attribute] = {":pending": {"S": PENDING}}
         if after:
@@ -96,8 +96,8 @@ class TicketTable:
     def walk(
         self, ids: Iterable[str], inputs: Sequence[str]
     ) -> Iterator[tuple[str, Ticket | None]]:
-        """Read tickets in the order of the ids given, a few calls ahead of the caller. A ticket that
-        is gone comes as None."""
+        """Read tickets in the order of the ids given, a few calls ahead of the caller. None stands
+        for a ticket that is gone."""
         groups = iter(batched(ids, KEYS_PER_READ, strict=False))
         reads: deque[tuple[tuple[str, ...], Future[dict[str, Ticket]]]] = deque()
         with ThreadPoolExecutor(_READS_AHEAD) as pool:
@@ -220,7 +220,7 @@ class TicketTable:
         return sum(page["Count"] for page in pages)
 
     def as_update(self, change: Change) -> dict[str, Any]:
-        """The parameters of UpdateItem, or of `Update` in a transaction, for a change. The condition
+        """The parameters of UpdateItem, or of a transaction's `Update`, for a change. The condition
         keeps a deleted ticket deleted."""
         ticket = change.ticket
         names = dict.fromkeys((*change.values, *change.remove, *ticket.as_read))

@@ -91,7 +91,7 @@ def _keys(described: Any) -> dict[str, str]:
 
 
 def _throughput(table: Any) -> str:
-    """The index of a provisioned table needs capacity units; that of an on-demand table has none."""
+    """The index of a provisioned table needs capacity units; one of an on-demand table none."""
     billing = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
     if billing == "PAY_PER_REQUEST":
         return ""
