@@ -10,11 +10,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, NoRegionError
 from botocore.stub import Stubber
 
-from nightshift.tickets.table import TicketTable
+from nightshift.tickets.table import Refused, TicketTable
 from tests.crash_proof.world import Workshop, workshop
 from tools.operate import stack as stacks
 from tools.operate.failed_tickets import __main__ as command
-from tools.operate.failed_tickets import table
 from tools.operate.failed_tickets.table import EMPTY, NO_REASON, failed_tickets, retry
 from tools.operate.stack import Stack, Unusable, find
 
@@ -188,7 +187,7 @@ def test_no_retry_is_proposed_where_all_are_without_a_text(
 def test_what_changed_since_it_was_read_is_left_alone(stack: Stack) -> None:
     for name in ("same", "sorted", "gone", "other reason"):
         put(stack, name)
-    seen = list(failed_tickets(stack.dynamodb, "tickets"))
+    seen = list(failed_tickets(TicketTable(stack.dynamodb, "tickets")))
     put(stack, "sorted", classification_status="", category="billing")
     stack.dynamodb.delete_item(TableName="tickets", Key={"ticket_id": {"S": "gone"}})
     put(stack, "other reason", "max_tokens")
@@ -205,9 +204,9 @@ def test_what_changed_since_it_was_read_is_left_alone(stack: Stack) -> None:
 def test_an_index_that_lags_is_not_believed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     put(stack, "failed")
     put(stack, "sorted", classification_status="", category="billing")
-    monkeypatch.setattr(table, "_failed_ids", lambda *_: iter(["failed", "gone", "sorted"]))
+    monkeypatch.setattr(TicketTable, "failed_ids", lambda _: iter(["failed", "gone", "sorted"]))
 
-    found = failed_tickets(stack.dynamodb, "tickets")
+    found = failed_tickets(TicketTable(stack.dynamodb, "tickets"))
 
     assert [ticket.ticket_id for ticket in found] == ["failed"]
 
@@ -221,7 +220,7 @@ def test_a_ticket_that_asks_again_is_known_as_one_that_had_failed(stack: Stack) 
     put(stack, "T")
     tickets = TicketTable(stack.dynamodb, "tickets")
 
-    retry(tickets, failed_tickets(stack.dynamodb, "tickets"), lambda n: None)
+    retry(tickets, failed_tickets(TicketTable(stack.dynamodb, "tickets")), lambda n: None)
 
     ticket = tickets.read(["T"], ())["T"]
     assert (ticket.status, ticket.failed_before) == ("pending", True)
@@ -341,3 +340,28 @@ def test_a_stack_of_others_is_refused() -> None:
 def test_what_keeps_us_from_the_account_is_explained(error: Exception, said: str) -> None:
     with pytest.raises(Unusable, match=said), stacks.explained():
         raise error
+
+
+def test_a_throttled_table_is_asked_until_it_takes_all(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(stack, "A")
+    put(stack, "B")
+    write, refused_once = TicketTable.write, []
+
+    def throttled(self: TicketTable, changes: Any) -> Refused:
+        if refused_once:
+            return write(self, changes)
+        refused_once.append(True)
+        return Refused(throttled=list(changes))
+
+    monkeypatch.setattr(TicketTable, "write", throttled)
+
+    done = retry(
+        TicketTable(stack.dynamodb, "tickets"),
+        failed_tickets(TicketTable(stack.dynamodb, "tickets")),
+        lambda n: None,
+    )
+
+    assert (done.pending, done.changed) == (2, 0)
+    assert item(stack, "A")["classification_status"] == "pending"

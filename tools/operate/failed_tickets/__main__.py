@@ -57,7 +57,7 @@ def show(stack: Stack, console: Console, reason: str | None, limit: int) -> int:
     counts: Counter[str] = Counter()
     sentences: dict[str, str] = {}
     shown = 0
-    for ticket in failed_tickets(stack.dynamodb, stack.ticket_table):
+    for ticket in failed_tickets(_table(stack)):
         counts[ticket.reason] += 1
         sentences.setdefault(ticket.reason, ticket.sentence or REASONLESS)
         if reason in (None, ticket.reason) and (shown < limit or not limit):
@@ -79,7 +79,7 @@ def ask_again(stack: Stack, console: Console, options: argparse.Namespace) -> in
 
     Raises Unusable if there are failed tickets, but none for this reason, or nobody to ask.
     """
-    counts = Counter(t.reason for t in failed_tickets(stack.dynamodb, stack.ticket_table))
+    counts = Counter(t.reason for t in failed_tickets(_table(stack)))
     if not counts:
         console.print(f" No ticket of {stack.name} is failed: nothing to set back.")
         return DONE
@@ -107,10 +107,9 @@ def _set_back(stack: Stack, console: Console, reasons: list[str], total: int) ->
     columns = (
         TextColumn(" Set back"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     )  # fmt: skip
-    table = TicketTable(stack.dynamodb, stack.ticket_table)
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=total)
-        done = retry(table, _chosen(stack, reasons), lambda n: progress.advance(bar, n))
+        done = retry(_table(stack), _chosen(stack, reasons), lambda n: progress.advance(bar, n))
     asks = "ticket asks" if done.pending == 1 else "tickets ask"
     console.print(f" {done.pending:,} {asks} for a category again.", style="green")
     if done.changed:
@@ -123,8 +122,12 @@ def _set_back(stack: Stack, console: Console, reasons: list[str], total: int) ->
     )
 
 
+def _table(stack: Stack) -> TicketTable:
+    return TicketTable(stack.dynamodb, stack.ticket_table)
+
+
 def _chosen(stack: Stack, reasons: list[str]) -> Iterator[FailedTicket]:
-    found = failed_tickets(stack.dynamodb, stack.ticket_table)
+    found = failed_tickets(_table(stack))
     return (ticket for ticket in found if ticket.reason in reasons)
 
 

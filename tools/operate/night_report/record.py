@@ -159,7 +159,7 @@ def _given_up(stack: Stack, night: Night) -> Iterator[FailedTicket]:
     """Those failed tickets that a batch of this run gave up, or that had no text in it."""
     batches = {batch.batch_id for batch in night.batches}
     empties = f"{night.run_id}/empty#"
-    for ticket in failed_tickets(stack.dynamodb, stack.ticket_table):
+    for ticket in failed_tickets(TicketTable(stack.dynamodb, stack.ticket_table)):
         if ticket.batch_id in batches or ticket.batch_id.startswith(empties):
             yield ticket
 

@@ -76,8 +76,15 @@ class TicketTable:
 
     def pending_ids(self, after: str) -> Iterator[str]:
         """Ids of pending tickets in key order, after a given id. The index may lag behind."""
-        condition = "classification_status = :pending"
-        values: dict[str, Attribute] = {":pending": {"S": PENDING}}
+        return self._ids(PENDING, after)
+
+    def failed_ids(self) -> Iterator[str]:
+        """Ids of tickets that were given up, in key order. The index may lag behind."""
+        return self._ids(FAILED)
+
+    def _ids(self, status: str, after: str = "") -> Iterator[str]:
+        condition = "classification_status = :status"
+        values: dict[str, Attribute] = {":status": {"S": status}}
         if after:
             condition += " AND ticket_id > :after"
             values[":after"] = {"S": after}

@@ -95,6 +95,11 @@ class Ticket:
         }
         return Change(self, values | tried)
 
+    def asked_again(self) -> Change:
+        """A ticket that was given up asks again. The error stays: it says that attempts start
+        from 0."""
+        return Change(self, {"classification_status": {"S": PENDING}})
+
     def given_up_without_room(self) -> Change:
         """A ticket of nearly 400 KB takes no further attribute: it is given up in fewer bytes."""
         return Change(self, {"classification_status": {"S": FAILED}})
