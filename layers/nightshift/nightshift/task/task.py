@@ -1,41 +1,49 @@
-"""The task file: what is asked of a ticket, and which answers are allowed. Pure."""
+"""The task file: what is asked of a ticket, and which answers are allowed. Pure but for `load`."""
 
 import re
+import string
 import tomllib
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from nightshift.claude.money import Price
 from nightshift.claude.prices import PriceTable, published
 from nightshift.errors import PriceUnknown, SettingsInvalid
+from nightshift.task.answer import Contract
 from nightshift.task.html_text import cut, is_blank, plain
+from nightshift.task.outputs import NotAllowed, Output, Unsure
 
-TASK_FILE = Path(__file__).with_name("task.toml")
-_TAG_START = re.compile(r"<(?=\s*/?\s*[a-z])", re.IGNORECASE)
+TASKS = Path(__file__).parents[1] / "tasks"
+ANSWER = "answer"
 # Tokens that a model that always thinks gets for its thoughts, at least.
 _ROOM_TO_THINK = 1024
+_TAG_START = re.compile(r"<(?=\s*/?\s*[a-z])", re.IGNORECASE)
+# Names of outputs are attributes and keys of JSON; names of inputs also stand in braces.
+_OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_INPUT_NAME = re.compile(r"[^\s{}\[\]!:.\"]{1,255}")
+_RESERVED = re.compile(r"classif.*|expected_.*", re.IGNORECASE)
+# Keys of the format of release 0.1.0, and what took their place.
+_OLD_KEYS = {
+    "categories": '[output.category] with type = "label" and values = [...]',
+    "subject_characters": "[input] with subject = 500",
+    "body_characters": "[input] with body = 500",
+    "example": "nothing: the probe tries a new task",
+}
 
-
-def _distinct(categories: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse categories that an answer could not tell apart: answers are compared without outer
-    white space, case and a final dot."""
-    said = {name.strip().removesuffix(".").rstrip().casefold() for name in categories}
-    if "" in said or len(said) < len(categories) or any(c.endswith(".") for c in categories):
-        raise ValueError("each must be a word of its own, without a final dot")
-    return categories
-
-
-def _fillable(message: str) -> str:
-    try:
-        filled = message.format(subject="<subject>", body="<body>")
-    except (KeyError, IndexError, ValueError):
-        raise ValueError("holds braces other than {subject} and {body}") from None
-    if "<subject>" not in filled or "<body>" not in filled:
-        raise ValueError("must hold {subject} and {body}")
-    return message
+type Shown = tuple[str, bool]
+"""What a reader sees of an attribute, and whether that is a string, which may hold HTML."""
 
 
 class Task(BaseModel):
@@ -43,52 +51,122 @@ class Task(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    categories: Annotated[tuple[str, ...], AfterValidator(_distinct)] = Field(min_length=1)
-    max_tokens: int = Field(ge=1)
+    name: str
     system: str = Field(min_length=1)
-    message: Annotated[str, AfterValidator(_fillable)]
-    subject_characters: int = Field(ge=1)
-    body_characters: int = Field(ge=1)
+    message: str = Field(min_length=1)
+    max_tokens: int = Field(ge=1, strict=True)
+    items: tuple[str, str] = ("ticket", "tickets")
+    input: dict[str, Annotated[int, Field(ge=1, strict=True)]] = Field(min_length=1)
+    output: dict[str, Output] = Field(min_length=1)
+    examples: tuple[dict[str, Any], ...] = ()
     models: dict[str, dict[str, Any]] = {}
     prices: dict[str, Price] = {}
+
+    @field_validator("input")
+    @classmethod
+    def _inputs_named(cls, inputs: dict[str, int]) -> dict[str, int]:
+        for name in inputs:
+            if not _INPUT_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} cannot be a placeholder: no spaces, dots or brackets")
+            if _RESERVED.fullmatch(name):
+                raise ValueError(f"{name!r} is an attribute of Nightshift's own: choose another")
+        return inputs
+
+    @field_validator("output")
+    @classmethod
+    def _outputs_named(cls, outputs: dict[str, Output]) -> dict[str, Output]:
+        for name in outputs:
+            if not _OUTPUT_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} must be letters, digits and _, 64 at most")
+            if _RESERVED.fullmatch(name):
+                raise ValueError(f"{name!r} must not begin with classif or expected_")
+        return outputs
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        both = sorted(self.input.keys() & self.output.keys())
+        if both:
+            raise ValueError(f"output.{both[0]}: is an input too: call the output otherwise")
+        _check_placeholders("system", self.system, {ANSWER})
+        _check_placeholders("message", self.message, self.input.keys())
+        if self.max_tokens < self.contract.longest:
+            raise ValueError(
+                f"max_tokens: {self.max_tokens} cannot hold the longest allowed answer: set it to "
+                f"{self.contract.longest} or more, or allow less"
+            )
+        for number, example in enumerate(self.examples):
+            self._check_example(f"examples.{number}", example)
+        return self
+
+    def _check_example(self, place: str, example: Mapping[str, Any]) -> None:
+        wanted = {*self.input, *self.output}
+        if example.keys() != wanted:
+            names = ", ".join(sorted(example.keys() ^ wanted))
+            raise ValueError(f"{place}: needs every input and every output, and no more: {names}")
+        for name in self.output:
+            try:
+                with suppress(Unsure):
+                    self.output[name].read(example[name])
+            except NotAllowed:
+                raise ValueError(f"{place}.{name}: is no answer that the task allows") from None
+
+    # What is asked, and what may be answered.
+
+    @cached_property
+    def contract(self) -> Contract:
+        """What an answer must be."""
+        return Contract(self.output)
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the attributes of a ticket that `message_for` takes, in its order."""
-        return ("subject", "body")
+        return tuple(self.input)
+
+    @property
+    def system_prompt(self) -> str:
+        """The system prompt with all that Nightshift writes into it."""
+        written = "".join(
+            text + (self.contract.asked if name else "") for text, name in _parts(self.system)
+        )
+        return "\n\n".join([written.strip(), *self._examples])
+
+    @property
+    def _examples(self) -> Iterator[str]:
+        for example in self.examples:
+            message = self._filled([str(example[name]) for name in self.input])
+            yield f"Example:\n{message}\n{self.contract.spelled(example)}"
+
+    def message_for(self, shown: Sequence[Shown]) -> str | None:
+        """The user message of a ticket; None where no input has text that a person would see."""
+        limits = self.input.values()
+        texts = [
+            cut(plain(text) if markup else text, most)
+            for (text, markup), most in zip(shown, limits, strict=True)
+        ]
+        return None if all(map(is_blank, texts)) else self._filled(texts)
+
+    def _filled(self, texts: Sequence[str]) -> str:
+        """The message with texts in the place of the inputs, without tags of their own: a text
+        that contains `</ticket>` must not seem to end there."""
+        harmless = dict(zip(self.input, (_TAG_START.sub("\u2039", t) for t in texts), strict=True))
+        return "".join(
+            text + (harmless[name] if name else "") for text, name in self._message_parts
+        )
+
+    @cached_property
+    def _message_parts(self) -> list[tuple[str, str]]:
+        return _parts(self.message.strip())
 
     @property
     def price_table(self) -> PriceTable:
         """Every model with a known price: the published ones and what this task adds."""
         return published().including(self.prices)
 
-    def message_for(self, subject: str, body: str) -> str | None:
-        """The user message of a ticket; None where neither attribute has text that a person would
-        see."""
-        subject = cut(plain(subject), self.subject_characters)
-        body = cut(plain(body), self.body_characters)
-        if is_blank(subject) and is_blank(body):
-            return None
-        return self.message.strip().format(
-            subject=self._harmless(subject), body=self._harmless(body)
-        )
-
-    def category_in(self, answer: str) -> str | None:
-        """The category that an answer names; white space, case and a final dot are forgiven."""
-        said = answer.strip().removesuffix(".").rstrip().casefold()
-        return next((name for name in self.categories if name.casefold() == said), None)
-
-    @staticmethod
-    def _harmless(text: str) -> str:
-        """The text without tags of its own: a ticket that contains `</ticket>` must not seem to end
-        there."""
-        return _TAG_START.sub("\u2039", text)
-
 
 def check_room(task: Task, model: str) -> None:
     """Check that max_tokens leaves a model that always thinks room for its thoughts.
 
-    The longest answer is the longest category, and a character is at most one token.
+    The longest answer is reckoned at one token a character.
 
     Raises:
         SettingsInvalid: the model would be cut off before each answer, and every answer be paid.
@@ -97,34 +175,70 @@ def check_room(task: Task, model: str) -> None:
         price = task.price_table.of(model)
     except PriceUnknown:
         return  # said when something is to be sent
-    needed = max(map(len, task.categories)) + _ROOM_TO_THINK
+    needed = task.contract.longest + _ROOM_TO_THINK
     if price.thinks and task.max_tokens < needed:
         raise SettingsInvalid(
-            f"Task file {TASK_FILE.name}: max_tokens: {task.max_tokens} leaves {model} no room: it "
-            f"thinks before it answers, and cannot be told not to. Set max_tokens to {needed} or "
-            "more, or the stack's Model to one that does not think."
+            f"Task {task.name}: max_tokens: {task.max_tokens} leaves {model} no room: it thinks "
+            f"before it answers, and cannot be told not to. Set max_tokens to {needed} or more, "
+            "or the stack's Model to one that does not think."
         )
 
 
 @cache
-def task() -> Task:
-    """The task of this deployment, read once.
+def load(name: str) -> Task:
+    """The task of a name in `tasks/`, or of a path to a TOML file.
 
     Raises:
-        SettingsInvalid: the task file is malformed; the message names the keys.
+        SettingsInvalid: there is none, or it is malformed; the message names file, key and cure.
     """
+    path = Path(name) if name.endswith(".toml") else TASKS / f"{name}.toml"
     try:
-        return Task.model_validate(tomllib.loads(TASK_FILE.read_text(encoding="utf-8")))
-    except ValidationError as invalid:
-        problems = "; ".join(
-            f"{_where(error['loc'])}: {error['msg']}" for error in invalid.errors()
-        )
-        raise SettingsInvalid(f"Task file {TASK_FILE.name}: {problems}") from None
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(each.stem for each in TASKS.glob("*.toml")))
+        raise SettingsInvalid(
+            f"There is no task {name!r}. Choose one of: {known}; or name a TOML file."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as malformed:
-        raise SettingsInvalid(f"Task file {TASK_FILE.name}: {malformed}") from None
+        raise SettingsInvalid(f"Task file {path.name}: {malformed}") from None
+    old = [f"{key} is now {new}" for key, new in _OLD_KEYS.items() if key in found]
+    if old:
+        raise SettingsInvalid(f"Task file {path.name} has keys of an old format: {'; '.join(old)}.")
+    try:
+        return Task.model_validate({**found, "name": path.stem})
+    except ValidationError as invalid:
+        raise SettingsInvalid(f"Task file {path.name}: {_problems(invalid)}.") from None
 
 
-def _where(place: tuple[int | str, ...]) -> str:
-    """The key that a validation error is about. In the tables `models` and `prices` the whole path
-    names the key; elsewhere its first part does."""
-    return ".".join(map(str, place)) if place[0] in ("models", "prices") else str(place[0])
+def _problems(invalid: ValidationError) -> str:
+    """Each problem with the path of its key, as the file spells the key."""
+    told = []
+    for error in invalid.errors():
+        place = ".".join(str(part) for part in error["loc"])
+        said = error["msg"].removeprefix("Value error, ")
+        told.append(f"{place}: {said}" if place else said)
+    return "; ".join(told)
+
+
+def _parts(text: str) -> list[tuple[str, str]]:
+    """A text in pieces, each with the name of the placeholder behind it, or "" for none."""
+    return [(literal, name or "") for literal, name, _, _ in string.Formatter().parse(text)]
+
+
+def _check_placeholders(key: str, text: str, names: Any) -> None:
+    try:
+        parsed = list(string.Formatter().parse(text))
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}: write {{{{ and }}}} for braces of your own") from None
+    found = [name for _, name, _, _ in parsed if name is not None]
+    odd = [n for _, n, spec, conversion in parsed if n is not None and (spec or conversion)]
+    unknown = [name for name in found if name not in names]
+    if odd or unknown:
+        known = ", ".join(f"{{{name}}}" for name in names)
+        raise ValueError(
+            f"{key}: {{{(odd or unknown)[0]}}} is no placeholder: there are {known}; write "
+            "{{ and }} for braces of your own"
+        )
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ValueError(f"{key}: must hold {{{missing[0]}}}")
