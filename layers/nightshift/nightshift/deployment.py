@@ -14,7 +14,7 @@ from nightshift.runs.ledger import Ledger
 from nightshift.runs.lock import LockItem
 from nightshift.settings import Settings, settings
 from nightshift.task.request import RequestTemplate, template_for
-from nightshift.task.task import Task, check_room, task
+from nightshift.task.task import Task, check_room, load
 from nightshift.tickets.table import TicketTable
 
 # The audience of the identity token. The federation rule and the policy of the roles name it too.
@@ -63,11 +63,12 @@ def deployment() -> Deployment:
         SettingsInvalid: the environment or the task file is malformed.
     """
     ours = settings()
-    check_room(task(), ours.model)
+    task = load(ours.task)
+    check_room(task, ours.model)
     dynamodb = aws.dynamodb()
     return Deployment(
         ours,
-        task(),
+        task,
         TicketTable(dynamodb, ours.ticket_table),
         Ledger(dynamodb, ours.run_table),
         LockItem(dynamodb, ours.run_table, aws.execution_status),

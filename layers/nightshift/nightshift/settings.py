@@ -22,6 +22,7 @@ class Settings(BaseModel):
     service_account_id: str = ""
     anthropic_base_url: str = Field(pattern=r"^https?://")
     model: str = Field(min_length=1)
+    task: str = Field(min_length=1)
     poll_seconds: int = Field(ge=60)
     max_requests_per_batch: int = Field(ge=1, le=100_000)
     max_attempts: int = Field(ge=1)

@@ -13,7 +13,7 @@ from nightshift.ending.cancel import cancel
 from nightshift.ending.finish import Conclusion
 from nightshift.ending.report import Ending
 from nightshift.ending.unread import settle_lost
-from nightshift.errors import ClaudeRejected
+from nightshift.errors import ClaudeRejected, SettingsInvalid
 from nightshift.events import SubmitCall
 from nightshift.runs import budget, held, probe
 from nightshift.runs.budget import Left
@@ -26,7 +26,6 @@ from nightshift.sending.chunk import Chunk, Room
 from nightshift.sending.refusal import too_often
 from nightshift.sending.send import TIME_TO_SEND, Sender, Sent
 from nightshift.task.request import version_of
-from nightshift.tickets import table_check
 from nightshift.waits import growing, until_next_look
 
 # A batch costs some 18 of the 25,000 events that Step Functions allows an execution
@@ -50,7 +49,7 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
         ApiKeyMissing: there is something to send and no key.
         SettingsInvalid: the ticket table lacks the key or the index that is needed.
     """
-    table_check.check(stack.tickets.dynamodb, stack.tickets.name)
+    _check_table(stack)
     stack.prices.of(stack.settings.model)
     if call.input.dry_run:
         return estimate.count(call, stack, time_left)
@@ -72,6 +71,16 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
         # a wait that grows, since a record that always says so would fill the execution's history.
         age = (stack.now() - call.started_at).total_seconds()
         return _wait(call.run_id, growing(age, stack.settings.poll_seconds), more=True)
+
+
+def _check_table(stack: Deployment) -> None:
+    """Before anything else, whether the ticket table fits, and the task to the table."""
+    key = stack.tickets.key
+    if key in stack.task.output:
+        raise SettingsInvalid(
+            f"Task {stack.task.name}: output.{key}: the key of the ticket table has this name. "
+            "Call the output otherwise."
+        )
 
 
 def _stand_back(call: SubmitCall, stack: Deployment) -> Step:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tools.local.claude_standin.errors import ApiError, invalid
+from tools.local.claude_standin.inventions import chosen, invented
 from tools.local.claude_standin.params import Template, count_tokens, messages_error, user_text
 
 KEYWORDS = {
@@ -38,7 +39,7 @@ KEYWORDS = {
         "trava", "errore", "blocca", "エラー", "動か", "不具合", "错误",
     ),
 }  # fmt: skip
-SAYS = "I am a stand-in for Claude: I found none of the categories that I know in the prompt."
+SAYS = "I am a stand-in for Claude: I found no labels in the prompt to choose from."
 TYPES = ("succeeded", "errored", "canceled", "expired")
 SAYINGS = {"type", "text", "capitals", "thinking", "stop_reason", "stop_details"}
 MESSAGE_OVERHEAD = 8  # tokens around the texts of a request
@@ -215,11 +216,29 @@ def _succeeded(
 def _says(template: Template, text: str, outcome: dict[str, Any]) -> str:
     if "text" in outcome:
         return str(outcome["text"])
-    if not template.categories:
+    if template.schema is not None:
+        answer = _with_keywords(invented(template.schema, template.system, text), template, text)
+        said = msgspec.json.encode(answer).decode()
+    elif template.labels:
+        said = _label(template.labels, text)
+    else:
         return SAYS
-    label = classify(text, template.categories)
-    label = label.upper() if outcome.get("capitals") else label
-    return msgspec.json.encode({template.field: label}).decode() if template.field else label
+    return said.upper() if outcome.get("capitals") else said
+
+
+def _label(labels: tuple[str, ...], text: str) -> str:
+    """By keyword rules where they know every label, else by a hash of the text."""
+    known = {*KEYWORDS, "other"}
+    return classify(text, labels) if set(labels) <= known else chosen(labels, text)
+
+
+def _with_keywords(answer: Any, template: Template, text: str) -> Any:
+    """An invented answer, where a label of the default task is chosen by its keywords."""
+    properties = (template.schema or {}).get("properties", {})
+    for name, rule in properties.items():
+        if rule.get("enum") and set(rule["enum"]) <= {*KEYWORDS, "other"}:
+            answer[name] = classify(text, tuple(rule["enum"]))
+    return answer
 
 
 def _thoughts(template: Template, text: str) -> str | None:

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from tools.local.claude_standin.errors import ApiError, invalid
+from tools.local.claude_standin.inventions import labels_of
 from tools.local.claude_standin.models import Model, find
 
 CATEGORIES = ("billing", "technical", "account", "feedback", "other")
@@ -31,6 +34,13 @@ COUNTED = {
 TTLS = ("5m", "1h")
 MOST_MARKS = 4
 BYTES_PER_TOKEN = 3.6
+HIDDEN_PROMPT = 180  # tokens of the system prompt that structured outputs add; not documented
+# Of JSON Schema, what structured outputs take (structured outputs, 2026-09), beside annotations.
+SCHEMA_KEYS = {
+    "$defs", "$ref", "additionalProperties", "allOf", "anyOf", "const", "default", "description",
+    "enum", "format", "items", "properties", "required", "title", "type",
+}  # fmt: skip
+SCHEMA_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,9 @@ class Template:
     params: dict[str, Any]
     model: Model | None
     error: ApiError | None
-    field: str | None
-    categories: tuple[str, ...]
+    schema: dict[str, Any] | None
+    labels: tuple[str, ...]
+    system: str
     system_tokens: int
     cached: str = ""
     cached_tokens: int = 0
@@ -58,9 +69,12 @@ def template(params: dict[str, Any], version: str, batch: bool) -> Template:
     error = next(_problems(params, model, version, batch), None)
     system = params.get("system") if error is None else None
     text = text_of(system)
-    field, categories = _offered(params, text)
+    schema = _schema_of(params) if error is None else None
+    labels = () if schema is not None else _labels(text)
     tokens = count_tokens(text, model) if text else 0
-    judged = Template(params, model, error, field, categories, tokens)
+    if schema is not None:
+        tokens += HIDDEN_PROMPT + count_tokens(msgspec.json.encode(schema).decode(), model)
+    judged = Template(params, model, error, schema, labels, text, tokens)
     blocks = system if isinstance(system, list) else []
     marked = [place for place, block in enumerate(blocks) if block.get("cache_control")]
     if not marked:
@@ -228,20 +242,43 @@ def _output_problems(output: Any, params: dict[str, Any], model: Model) -> Itera
     effort = output.get("effort")
     if effort and not model.takes_adaptive_thinking:
         yield "This model does not support the effort parameter."
-    thinks_not = (params.get("thinking") or {}).get("type") == "disabled"
-    if effort in ("xhigh", "max") and thinks_not:
-        yield f"thinking: disabled is not supported at effort {effort}"
+    kind = (params.get("thinking") or {}).get("type")
+    if effort in ("xhigh", "max") and kind in ("disabled", "between_tools"):
+        yield f"thinking: {kind} is not supported at effort {effort}"
     form = output.get("format")
     if form is None:
         return
     schema = form.get("schema") if isinstance(form, dict) else None
     if not isinstance(schema, dict) or form.get("type") != "json_schema":
         yield "output_config.format: Input should be a json_schema with a schema"
-    elif schema.get("type") == "object" and schema.get("additionalProperties") is not False:
-        yield (
-            "output_config.format.schema: For 'object' type, 'additionalProperties' must be "
-            "explicitly set to false"
-        )
+        return
+    for problem in _schema_problems(schema):
+        yield f"output_config.format.schema: {problem}"
+
+
+def _schema_problems(schema: Any) -> Iterator[str]:
+    """What is wrong with a schema, at every level of it."""
+    if not isinstance(schema, dict):
+        yield "Input should be a valid dictionary"
+        return
+    kind = schema.get("type")
+    if not schema.keys() & {"$ref", "allOf", "anyOf", "const", "enum"} and kind not in SCHEMA_TYPES:
+        yield f"type: Input should be one of {', '.join(SCHEMA_TYPES)}"
+    odd = sorted(schema.keys() - SCHEMA_KEYS)
+    if odd:
+        yield f"For '{kind}' type, properties {', '.join(odd)} are not supported"
+    if kind == "object" and schema.get("additionalProperties") is not False:
+        yield "For 'object' type, 'additionalProperties' must be explicitly set to false"
+    missing = sorted(set(schema.get("required", ())) - set(schema.get("properties", ())))
+    if missing:
+        yield f"required: {', '.join(missing)} not in properties"
+    if "enum" in schema and not schema["enum"]:
+        yield "enum: must not be empty"
+    parts = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]
+    parts += [*schema.get("anyOf", ()), *schema.get("allOf", ())]
+    parts += [schema["items"]] if "items" in schema else []
+    for part in parts:
+        yield from _schema_problems(part)
 
 
 def _message_problems(messages: Any, model: Model | None) -> Iterator[str]:
@@ -295,14 +332,14 @@ def _block_problems(where: str, block: Any) -> Iterator[str]:
         yield "messages: text content blocks must contain non-whitespace text"
 
 
-def _offered(params: dict[str, Any], system: str) -> tuple[str | None, tuple[str, ...]]:
-    """The categories to choose from: an enum of the output's schema, or named in the prompt."""
+def _schema_of(params: dict[str, Any]) -> dict[str, Any] | None:
     output = params.get("output_config")
     form = output.get("format") if isinstance(output, dict) else None
     schema = form.get("schema") if isinstance(form, dict) else None
-    fields = schema.get("properties") if isinstance(schema, dict) else None
-    for name, rule in (fields if isinstance(fields, dict) else {}).items():
-        if isinstance(rule, dict) and rule.get("enum"):
-            return name, tuple(rule["enum"])
+    return schema if isinstance(schema, dict) else None
+
+
+def _labels(system: str) -> tuple[str, ...]:
+    """The words to choose from: those of a prompt of Nightshift's, else known ones in any prompt."""
     words = set(re.findall(r"\w+", system.lower()))
-    return None, tuple(name for name in CATEGORIES if name in words)
+    return labels_of(system) or tuple(name for name in CATEGORIES if name in words)

@@ -45,7 +45,7 @@ def failed_tickets(table: TicketTable) -> Iterator[FailedTicket]:
         if ticket is not None and ticket.status == FAILED:  # the index may lag behind
             yield FailedTicket(
                 ticket.ticket_id,
-                ticket.texts[0],
+                ticket.shown[0][0],
                 ticket.batch_id or "",
                 ticket.attempts,
                 ticket.as_read,

@@ -28,7 +28,7 @@ def count(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) -
         after = ticket_id
         if ticket is None or ticket.status != PENDING:
             continue
-        message = stack.task.message_for(*ticket.texts)
+        message = stack.task.message_for(ticket.shown)
         tickets += 1
         if message is None:
             empty += 1

@@ -55,12 +55,12 @@ class Forecast:
 
 def fixed_tokens(task: Task, price: Price) -> int:
     """About as many tokens as the constant part of a request has."""
-    return round(plain_tokens(task.system.strip()) * price.tokenizer) + _AROUND_A_REQUEST
+    return round(plain_tokens(task.system_prompt) * price.tokenizer) + _AROUND_A_REQUEST
 
 
 def answer_tokens(task: Task, price: Price) -> float:
     """About as many tokens as an answer has; the template's limit still applies."""
     if price.thinks:
         return float(task.max_tokens)
-    characters = sum(map(len, task.categories)) / len(task.categories)
+    characters = task.contract.usual
     return characters / _CHARACTERS_PER_TOKEN * price.tokenizer + _AROUND_AN_ANSWER

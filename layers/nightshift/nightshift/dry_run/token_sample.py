@@ -78,5 +78,5 @@ def _shortest_first(stack: Deployment, sample: Sequence[str]) -> list[str]:
     if not sample:
         return []
     tickets = stack.tickets.read(sample, stack.task.inputs).values()
-    messages = (stack.task.message_for(*ticket.texts) for ticket in tickets)
+    messages = (stack.task.message_for(ticket.shown) for ticket in tickets)
     return [".", *(message for message in messages if message is not None)]

@@ -117,7 +117,7 @@ class Builder:
     def _message(self, ticket: Ticket | None) -> str | None:
         if ticket is None or ticket.status != PENDING:
             return None
-        message = self.task.message_for(*ticket.texts)
+        message = self.task.message_for(ticket.shown)
         if message is None:
             self.on_empty(ticket)
         return message

@@ -59,6 +59,15 @@ class Contract:
         return _BRACES + keys + sum(output.longest for output in self.outputs.values())
 
     @cached_property
+    def usual(self) -> float:
+        """Characters that an answer has on average, as far as one can say beforehand."""
+        if self.lone_label:
+            words = self.lone_label[1].words
+            return sum(map(len, words)) / len(words)
+        keys = sum(len(name) + _AROUND_A_KEY for name in self.outputs)
+        return _BRACES + keys + sum(output.usual for output in self.outputs.values())
+
+    @cached_property
     def asked(self) -> str:
         """What stands in the prompt in the place of {answer}."""
         if self.lone_label:

@@ -61,7 +61,7 @@ class _Output(BaseModel):
 
     @property
     def _about(self) -> str:
-        return f". {self.about.strip()}" if self.about.strip() else ""
+        return f" ({self.about.strip()})" if self.about.strip() else ""
 
 
 class Label(_Output):
@@ -91,9 +91,15 @@ class Label(_Output):
         return max(map(len, self.words)) + _QUOTES
 
     @property
+    def usual(self) -> float:
+        """Characters of JSON that an answer has on average, as far as one can say beforehand."""
+        return sum(map(len, self.words)) / len(self.words) + _QUOTES
+
+    @property
     def asked(self) -> str:
         """What an answer must be, for the prompt."""
-        return f"one of {_listed(self.values)}{self._about}{_when_unsure(self.unsure)}"
+        unsure = {self.unsure: "a person must decide"} if self.unsure else {}
+        return f"one of these{self._about}: {_listed({**self.values, **unsure})}"
 
     def read(self, value: object) -> str:
         """The label that is meant.
@@ -145,11 +151,14 @@ class Labels(_Output):
         return 2 + sum(dearest) + len(dearest) * (_QUOTES + _SEPARATOR)
 
     @property
+    def usual(self) -> float:
+        each = sum(map(len, self.values)) / len(self.values) + _QUOTES + _SEPARATOR
+        return 2 + each * self.max_items / 2
+
+    @property
     def asked(self) -> str:
-        return (
-            f"a list of those that apply, at most {self.max_items} of "
-            f"{_listed(self.values)}{self._about}"
-        )
+        most = f"at most {self.max_items}"
+        return f"a list of those that apply, {most}{self._about}: {_listed(self.values)}"
 
     def read(self, value: object) -> list[str]:
         if not isinstance(value, list):
@@ -180,6 +189,10 @@ class Text(_Output):
     @property
     def longest(self) -> int:
         return self.max_characters + _QUOTES
+
+    @property
+    def usual(self) -> float:
+        return _fewer(self.max_characters) / 2 + _QUOTES
 
     @property
     def asked(self) -> str:
@@ -213,6 +226,11 @@ class Texts(_Output):
     @property
     def longest(self) -> int:
         return 2 + self.max_items * (self.max_characters + _QUOTES + _SEPARATOR)
+
+    @property
+    def usual(self) -> float:
+        each = _fewer(self.max_characters) / 2 + _QUOTES + _SEPARATOR
+        return 2 + each * (self.min_items + self.max_items) / 2
 
     @property
     def asked(self) -> str:
@@ -255,6 +273,10 @@ class Integer(_Output):
         return max(len(str(self.minimum)), len(str(self.maximum)))
 
     @property
+    def usual(self) -> float:
+        return self.longest
+
+    @property
     def asked(self) -> str:
         return f"a whole number from {self.minimum} to {self.maximum}{self._about}"
 
@@ -283,6 +305,10 @@ class Boolean(_Output):
     @property
     def longest(self) -> int:
         return len("false")
+
+    @property
+    def usual(self) -> float:
+        return self.longest
 
     @property
     def asked(self) -> str:
@@ -315,23 +341,17 @@ def _check_apart(words: Any) -> None:
     said: dict[str, str] = {}
     for word in words:
         if not bare_word(word) or word != word.strip() or re.search(r"[:\n]|\.$", word):
-            raise ValueError(
-                f"{word!r} must be a word without a colon, a line break or a final dot"
-            )
+            raise ValueError(f"{word!r} must have no colon, no line break and no final dot")
         if (known := said.setdefault(bare_word(word), word)) != word:
             raise ValueError(f"{known!r} and {word!r} differ in nothing that an answer shows")
 
 
 def _listed(values: Mapping[str, str]) -> str:
+    """Labels for a prompt: in one line, or a line each where any has a definition."""
     if not any(values.values()):
         return ", ".join(values)
-    return "".join(
-        f"\n  {name}: {what}" if what else f"\n  {name}" for name, what in values.items()
-    )
-
-
-def _when_unsure(word: str | None) -> str:
-    return f"\n  {word}: a person must decide" if word else ""
+    lines = (f"{name}: {what}" if what else name for name, what in values.items())
+    return "".join(f"\n  {line}" for line in lines)
 
 
 def _fewer(characters: int) -> int:

@@ -13,6 +13,9 @@ import msgspec
 type Attribute = dict[str, Any]
 """`{"S": "text"}`, one type and its value: compared and sent back as it came."""
 
+type Value = str | int | bool | list[str]
+"""What is written for an answer: S, N, BOOL, or L of S."""
+
 # Maps have no order; numbers are written as they are, up to DynamoDB's 38 digits.
 _encode = msgspec.json.Encoder(order="deterministic", decimal_format="number").encode
 # MessagePack for digests: twice as fast as JSON.
@@ -44,6 +47,17 @@ def text(attribute: Attribute | None) -> str:
     if "B" in attribute:
         return b64encode(attribute["B"]).decode()
     return _encode(_as_json(attribute)).decode()
+
+
+def spelled(value: Value) -> Attribute:
+    """A value as DynamoDB's API spells it."""
+    if isinstance(value, bool):  # which is an int too
+        return {"BOOL": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    if isinstance(value, str):
+        return {"S": value}
+    return {"L": [{"S": each} for each in value]}
 
 
 def canonical(attributes: Iterable[Attribute | None]) -> bytes:

@@ -13,12 +13,12 @@ from nightshift.errors import TableRefused
 from nightshift.pace import Pace, pause
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
-from nightshift.tickets.ticket import FAILED, GUARDED, PENDING, Change, Ticket
+from nightshift.tickets.table_check import key_of
+from nightshift.tickets.ticket import FAILED, GUARDED, PENDING, STATUS_INDEX, Change, Ticket
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-STATUS_INDEX = "by_classification_status"
 # DynamoDB's limits for one call (docs.aws.amazon.com, 2026-11): keys read, PartiQL statements.
 KEYS_PER_READ = 100
 STATEMENTS_PER_WRITE = 25
@@ -63,7 +63,7 @@ class Refused:
         return True
 
 
-_READ = (*GUARDED, "ticket_id", "classification_attempts", "classification_error")
+_READ = (*GUARDED, "classification_attempts", "classification_error")
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,15 @@ class TicketTable:
     dynamodb: "DynamoDBClient"
     name: str
     pace: Pace = field(default_factory=Pace)
+
+    @property
+    def key(self) -> str:
+        """The name of the table's partition key.
+
+        Raises:
+            SettingsInvalid: the table cannot be used; the message says what to do.
+        """
+        return key_of(self.dynamodb, self.name)
 
     def pending_ids(self, after: str) -> Iterator[str]:
         """Ids of pending tickets in key order, after a given id. The index may lag behind."""
@@ -86,19 +95,20 @@ class TicketTable:
         condition = "classification_status = :status"
         values: dict[str, Attribute] = {":status": {"S": status}}
         if after:
-            condition += " AND ticket_id > :after"
+            condition += " AND #key > :after"
             values[":after"] = {"S": after}
         pages = self.dynamodb.get_paginator("query").paginate(
             TableName=self.name,
             IndexName=STATUS_INDEX,
             KeyConditionExpression=condition,
             ExpressionAttributeValues=values,
-            ProjectionExpression="ticket_id",
+            ProjectionExpression="#key",
+            ExpressionAttributeNames={"#key": self.key},
             PaginationConfig={"PageSize": 1000},
         )
         for page in pages:
             for item in page["Items"]:
-                yield item["ticket_id"]["S"]
+                yield item[self.key]["S"]
 
     def walk(
         self, ids: Iterable[str], inputs: Sequence[str]
@@ -122,11 +132,12 @@ class TicketTable:
 
         A ticket that is gone is missing from the result.
         """
-        every = dict.fromkeys((*_READ, *inputs))
+        key = self.key
+        every = dict.fromkeys((key, *_READ, *inputs))
         names = {f"#{n}": name for n, name in enumerate(every)}  # it may be a reserved word
         wanted: Any = {
             self.name: {
-                "Keys": [{"ticket_id": {"S": ticket_id}} for ticket_id in dict.fromkeys(ids)],
+                "Keys": [{key: {"S": ticket_id}} for ticket_id in dict.fromkeys(ids)],
                 "ConsistentRead": True,
                 "ProjectionExpression": ", ".join(names),
                 "ExpressionAttributeNames": names,
@@ -137,7 +148,7 @@ class TicketTable:
         while wanted:
             answer = self.dynamodb.batch_get_item(RequestItems=wanted)
             for item in answer["Responses"].get(self.name, []):
-                ticket = _ticket(item, inputs)
+                ticket = _ticket(item, key, inputs)
                 found[ticket.ticket_id] = ticket
             left = answer.get("UnprocessedKeys", {})
             if left and len(left[self.name]["Keys"]) == len(wanted[self.name]["Keys"]):
@@ -197,7 +208,8 @@ class TicketTable:
             TableName=self.name,
             IndexName=STATUS_INDEX,
             KeyConditionExpression="classification_status = :pending "
-            "AND ticket_id BETWEEN :first AND :last",
+            "AND #key BETWEEN :first AND :last",
+            ExpressionAttributeNames={"#key": self.key},
             ExpressionAttributeValues={
                 ":pending": {"S": PENDING},
                 ":first": {"S": first},
@@ -230,13 +242,13 @@ class TicketTable:
         """The parameters of UpdateItem, or of a transaction's `Update`, for a change. The condition
         keeps a deleted ticket deleted."""
         ticket = change.ticket
-        names = dict.fromkeys((*change.values, *change.remove, *ticket.as_read))
+        names = dict.fromkeys((*change.values, *change.remove, *ticket.as_read, self.key))
         short = {name: f"#{n}" for n, name in enumerate(names)}
         values = {f":{n}": value for n, value in enumerate(change.values.values())}
         sets = ", ".join(
             f"{short[name]} = {value}" for name, value in zip(change.values, values, strict=True)
         )
-        conditions = ["attribute_exists(ticket_id)"]
+        conditions = [f"attribute_exists({short[self.key]})"]
         for name, was in ticket.as_read.items():
             if was is None:
                 conditions.append(f"attribute_not_exists({short[name]})")
@@ -246,7 +258,7 @@ class TicketTable:
         removes = ", ".join(short[name] for name in change.remove)
         return {
             "TableName": self.name,
-            "Key": {"ticket_id": {"S": ticket.ticket_id}},
+            "Key": {self.key: {"S": ticket.ticket_id}},
             "UpdateExpression": f"SET {sets}" + (f" REMOVE {removes}" if removes else ""),
             "ConditionExpression": " AND ".join(conditions),
             "ExpressionAttributeNames": {alias: name for name, alias in short.items()},
@@ -254,14 +266,15 @@ class TicketTable:
         }
 
     def _statement(self, change: Change) -> dict[str, Any]:
-        clauses = [f'SET "{name}"=?' for name in change.values]
-        clauses += [f'REMOVE "{name}"' for name in change.remove]
-        conditions = ['"ticket_id"=?']
+        clauses = [f"SET {_quoted(name)}=?" for name in change.values]
+        clauses += [f"REMOVE {_quoted(name)}" for name in change.remove]
+        conditions = [f"{_quoted(self.key)}=?"]
         parameters = [*change.values.values(), {"S": change.ticket.ticket_id}]
         for name, was in change.ticket.as_read.items():
-            conditions.append(f'"{name}" IS MISSING' if was is None else f'"{name}"=?')
+            conditions.append(_quoted(name) + (" IS MISSING" if was is None else "=?"))
             parameters += [] if was is None else [was]
-        statement = f'UPDATE "{self.name}" {" ".join(clauses)} WHERE {" AND ".join(conditions)}'
+        where = " AND ".join(conditions)
+        statement = f"UPDATE {_quoted(self.name)} {' '.join(clauses)} WHERE {where}"
         return {"Statement": statement, "Parameters": parameters}
 
 
@@ -287,9 +300,14 @@ def _groups(statements: Iterable[_Statement]) -> Iterator[list[_Statement]]:
         yield group
 
 
-def _ticket(item: Mapping[str, Any], inputs: Sequence[str]) -> Ticket:
+def _quoted(name: str) -> str:
+    """A name as PartiQL spells it: any name may be an attribute's, reserved words too."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _ticket(item: Mapping[str, Any], key: str, inputs: Sequence[str]) -> Ticket:
     return Ticket(
-        ticket_id=item["ticket_id"]["S"],
+        ticket_id=item[key]["S"],
         guards={name: item.get(name) for name in GUARDED},
         inputs={name: item.get(name) for name in inputs},
         attempts=int(Decimal(item.get("classification_attempts", {}).get("N", 0))),

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from nightshift.aws import ClientError, error_code
 from nightshift.errors import SettingsInvalid
-from nightshift.tickets.table import STATUS_INDEX
+from nightshift.tickets.ticket import STATUS_INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-KEY = {"ticket_id": "HASH"}
-INDEX_KEY = {"classification_status": "HASH", "ticket_id": "RANGE"}
-
 
 @lru_cache(maxsize=1)
-def check(dynamodb: "DynamoDBClient", name: str) -> None:
-    """Check the table, once in the life of a function's process.
+def key_of(dynamodb: "DynamoDBClient", name: str) -> str:
+    """The name of a ticket table's partition key. The table is checked, once in the life of a
+    function's process.
 
     Raises:
         SettingsInvalid: the table cannot be used (yet); the message says what is missing, and what
@@ -38,15 +36,17 @@ def check(dynamodb: "DynamoDBClient", name: str) -> None:
     misfit = next(misfits(table), None)
     if misfit:
         raise SettingsInvalid(f"The ticket table {name} cannot be used: {misfit}")
+    return _partition_key(table)
 
 
 def misfits(table: Any) -> Iterator[str]:
     """What is wrong with a table, from DynamoDB's own description of it; the gravest first."""
     types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
-    if _keys(table) != KEY or types["ticket_id"] != "S":
+    key = _partition_key(table)
+    if len(table["KeySchema"]) > 1 or types[key] != "S":
         yield (
-            "its key must be the partition key ticket_id, a string, without a sort key. The key "
-            "of a table cannot be changed: copy the tickets into a table that has it."
+            "its key must be a partition key that is a string, without a sort key. The key of a "
+            "table cannot be changed: copy the tickets into a table that has such a key."
         )
     if types.get("classification_status", "S") != "S":
         yield "another index has the key classification_status, but not as a string."
@@ -55,10 +55,10 @@ def misfits(table: Any) -> Iterator[str]:
         yield f"the index {STATUS_INDEX} is missing. Add it with: {command_to_add_index(table)}"
         return
     index = indexes[STATUS_INDEX]
-    if _keys(index) != INDEX_KEY:
+    if _keys(index) != {"classification_status": "HASH", key: "RANGE"}:
         yield (
             f"the index {STATUS_INDEX} must have the partition key classification_status and the "
-            "sort key ticket_id. Delete it with: aws dynamodb update-table --table-name "
+            f"sort key {key}. Delete it with: aws dynamodb update-table --table-name "
             f"{table['TableName']} --global-secondary-index-updates "
             f'\'[{{"Delete": {{"IndexName": "{STATUS_INDEX}"}}}}]\' '
             f"and when it is gone add it with: {command_to_add_index(table)}"
@@ -72,18 +72,23 @@ def misfits(table: Any) -> Iterator[str]:
 
 def command_to_add_index(table: Any) -> str:
     """The AWS CLI command that adds the index to a table, provisioned as the table itself is."""
+    key = _partition_key(table)
     create = (
         f'{{"Create": {{"IndexName": "{STATUS_INDEX}", "KeySchema": ['
         '{"AttributeName": "classification_status", "KeyType": "HASH"}, '
-        '{"AttributeName": "ticket_id", "KeyType": "RANGE"}], '
+        f'{{"AttributeName": "{key}", "KeyType": "RANGE"}}], '
         f'"Projection": {{"ProjectionType": "KEYS_ONLY"}}{_throughput(table)}}}}}'
     )
     return (
         f"aws dynamodb update-table --table-name {table['TableName']} --attribute-definitions "
-        "AttributeName=ticket_id,AttributeType=S "
+        f"AttributeName={key},AttributeType=S "
         "AttributeName=classification_status,AttributeType=S "
         f"--global-secondary-index-updates '[{create}]'"
     )
+
+
+def _partition_key(table: Any) -> str:
+    return next(name for name, kind in _keys(table).items() if kind == "HASH")
 
 
 def _keys(described: Any) -> dict[str, str]:

@@ -3,14 +3,37 @@
 Here alone stands which attributes Nightshift writes, and how DynamoDB spells them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nightshift.tickets import attribute
-from nightshift.tickets.attribute import Attribute
+from nightshift.tickets.attribute import Attribute, Value
 
-PENDING, FAILED = "pending", "failed"
+PENDING, FAILED, REVIEW = "pending", "failed", "review"
+STATUS_INDEX = "by_classification_status"
 # Beside a ticket's inputs, what decides: a ticket that differs there is not the one that was read.
 GUARDED = ("classification_status", "classification_batch_id")
+_TRIED = ("classification_attempts", "classification_error")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is written beside every answer of a batch: the batch, the model, the task version, and
+    when the answer was written (UTC, ISO 8601)."""
+
+    batch_id: str
+    model: str
+    version: str
+    at: str
+
+    @property
+    def marks(self) -> dict[str, Attribute]:
+        return {
+            "classified_at": {"S": self.at},
+            "classified_by": {"S": self.model},
+            "classified_with": {"S": self.version},
+            "classification_batch_id": {"S": self.batch_id},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +69,12 @@ class Ticket:
         return _string(self.guards["classification_batch_id"])
 
     @property
-    def texts(self) -> list[str]:
-        """What a reader sees of each input, in their order."""
-        return [attribute.text(each) for each in self.inputs.values()]
+    def shown(self) -> list[tuple[str, bool]]:
+        """What a reader sees of each input, in their order, and whether that is a string, which
+        may hold HTML."""
+        return [
+            (attribute.text(each), each is None or "S" in each) for each in self.inputs.values()
+        ]
 
     @property
     def digest(self) -> str:
@@ -63,16 +89,24 @@ class Ticket:
 
     # What may become of a ticket.
 
-    def answered(self, batch_id: str, category: str, model: str, at: str) -> Change:
-        """Claude's answer is the category; `at` is when, in UTC (ISO 8601)."""
-        values = {
-            "category": {"S": category},
-            "classified_at": {"S": at},
-            "classified_by": {"S": model},
-            "classification_batch_id": {"S": batch_id},
+    def answered(self, written: "Written", values: Mapping[str, Value]) -> Change:
+        """Claude's answer, the value of each output by its name."""
+        spelled = {name: attribute.spelled(value) for name, value in values.items()}
+        marks = {
+            **written.marks,
+            "classified_as": _as_one(spelled),
+            "classified_from": {"S": self.digest},
         }
-        done = ("classification_status", "classification_attempts", "classification_error")
-        return Change(self, values, done)
+        return Change(self, spelled | marks, ("classification_status", *_TRIED))
+
+    def to_be_decided(self, written: "Written", values: Mapping[str, Value]) -> Change:
+        """Claude's answer leaves outputs to a person: `values` are those of the others."""
+        spelled = {name: attribute.spelled(value) for name, value in values.items()}
+        marks = {**written.marks, "classification_status": {"S": REVIEW}}
+        if spelled:
+            marks["classified_as"] = {"M": spelled}
+        stale = ("classified_from", *(() if spelled else ("classified_as",)))
+        return Change(self, spelled | marks, (*stale, *_TRIED))
 
     def to_be_tried_again(self, batch_id: str, attempts: int) -> Change:
         """An answer was thrown away; the ticket stays pending."""
@@ -103,6 +137,13 @@ class Ticket:
     def given_up_without_room(self) -> Change:
         """A ticket of nearly 400 KB takes no further attribute: it is given up in fewer bytes."""
         return Change(self, {"classification_status": {"S": FAILED}})
+
+
+def _as_one(values: dict[str, Attribute]) -> Attribute:
+    """The values of all outputs as one attribute: that of a single one as it is."""
+    if len(values) == 1:
+        return next(iter(values.values()))
+    return {"M": values}
 
 
 def _string(value: Attribute | None) -> str | None:
