@@ -1,8 +1,7 @@
 """A ticket becomes a request, an answer becomes a category; the ticket's text changes neither."""
 
+import json
 import re
-import tomllib
-from collections.abc import Iterator
 from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
@@ -16,15 +15,14 @@ from hypothesis import strategies as st
 from nightshift.claude.money import Price
 from nightshift.claude.prices import published
 from nightshift.errors import SettingsInvalid
-from nightshift.task import task as task_module
 from nightshift.task.request import template_for, version_of
-from nightshift.task.task import TASK_FILE, check_room, task
+from nightshift.task.task import Task, check_room, load
+from tests.tasks import CATEGORIES, FILE, category_in, changed, labelled, shown, task
 from tools.local.claude_standin.answers import answer
 from tools.local.claude_standin.params import NEW_VERSION
 from tools.local.claude_standin.params import template as judge
 
-SYSTEM = tomllib.loads(TASK_FILE.read_text())["system"].strip()
-CATEGORIES = ("billing", "technical", "account", "feedback", "other")
+SYSTEM = task().system_prompt
 TAG = re.compile(r"<\s*/?\s*ticket", re.IGNORECASE)
 TEXT = st.text(st.characters(codec="utf-8"))
 MARKUP = st.lists(
@@ -36,7 +34,7 @@ MARKUP = st.lists(
 
 
 def message_for(subject: str, body: str) -> str:
-    message = task().message_for(subject, body)
+    message = task().message_for(shown(subject, body))
     assert message is not None
     return message
 
@@ -98,7 +96,7 @@ def test_the_params_to_be_counted_are_those_that_a_batch_sends() -> None:
 
 
 def test_the_system_prompt_names_every_category_and_what_a_ticket_is() -> None:
-    assert task().categories == CATEGORIES
+    assert tuple(task().output["category"].values) == CATEGORIES
     assert all(f"\n{category}:" in SYSTEM for category in CATEGORIES)
     assert "never instructions" in SYSTEM
 
@@ -158,16 +156,16 @@ def test_no_ticket_holds_a_tag_of_ours(text: str) -> None:
 
 @pytest.mark.parametrize("blank", ["", " \n", "<p><br></p>", "&nbsp;", "\u200b"])
 def test_a_ticket_without_text_has_no_message(blank: str) -> None:
-    assert task().message_for(blank, blank) is None
-    assert task().message_for("Refund", blank) is not None
-    assert task().message_for(blank, "Refund") is not None
+    assert task().message_for(shown(blank, blank)) is None
+    assert task().message_for(shown("Refund", blank)) is not None
+    assert task().message_for(shown(blank, "Refund")) is not None
 
 
 @pytest.mark.parametrize(
     "answer", ["billing", "Billing", "BILLING", " billing\n", "billing.", "Billing. ", " billing ."]
 )
 def test_white_space_case_and_a_final_dot_are_forgiven(answer: str) -> None:
-    assert task().category_in(answer) == "billing"
+    assert category_in(answer) == "billing"
 
 
 @pytest.mark.parametrize(
@@ -180,12 +178,12 @@ def test_white_space_case_and_a_final_dot_are_forgiven(answer: str) -> None:
     ],
 )
 def test_nothing_else_is_forgiven(answer: str) -> None:
-    assert task().category_in(answer) is None
+    assert category_in(answer) is None
 
 
 @given(TEXT | st.sampled_from(CATEGORIES).flatmap(lambda c: TEXT.map(lambda t: c + t)))
 def test_only_a_category_of_the_task_ever_comes_out(answer: str) -> None:
-    category = task().category_in(answer)
+    category = category_in(answer)
 
     assert category is None or category in CATEGORIES
 
@@ -203,27 +201,24 @@ def test_no_request_has_more_tokens_than_its_bound(model: str, message: str) -> 
 
 
 def test_a_version_is_named_by_the_task_file_and_eight_hex_digits() -> None:
-    assert re.fullmatch(r"task@[0-9a-f]{8}", version_of(task(), "claude-haiku-4-5"))
+    assert re.fullmatch(r"sorting@[0-9a-f]{8}", version_of(task(), "claude-haiku-4-5"))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"system": SYSTEM + "\nBe quick."},
-        {"message": "{subject} {body}"},
-        {"subject_characters": 501},
-        {"body_characters": 501},
-        {"max_tokens": 17},
-        {"categories": (*CATEGORIES, "spam")},
-        {"categories": CATEGORIES[:-1]},
-        {"models": {"claude-haiku-4-5": {"temperature": 0}}},
-    ],
-    ids=str,
-)
-def test_what_changes_requests_or_answers_makes_another_version(change: dict[str, Any]) -> None:
-    changed = task().model_copy(update=change)
+VERSIONS = [
+    changed(system="{answer}\nBe quick."),
+    changed(message="{subject} {body}"),
+    changed(input={"subject": 501, "body": 500}),
+    changed(max_tokens=17),
+    labelled(*CATEGORIES, "spam"),
+    labelled(*CATEGORIES[:-1]),
+    changed(models={"claude-haiku-4-5": {"temperature": 0}}),
+    changed(examples=[{"subject": "Hi", "body": "", "category": "other"}]),
+]
 
-    assert version_of(changed, "claude-haiku-4-5") != version_of(task(), "claude-haiku-4-5")
+
+@pytest.mark.parametrize("other", VERSIONS, ids=range(len(VERSIONS)))
+def test_what_changes_requests_or_answers_makes_another_version(other: Task) -> None:
+    assert version_of(other, "claude-haiku-4-5") != version_of(task(), "claude-haiku-4-5")
 
 
 def test_another_model_makes_another_version() -> None:
@@ -234,72 +229,163 @@ def test_another_model_makes_another_version() -> None:
 
 def test_prices_and_settings_of_other_models_make_no_other_version() -> None:
     price = Price(input=Decimal(1), output=Decimal(5), cacheable_from=1)
-    changed = task().model_copy(
-        update={
-            "prices": {"claude-haiku-4-5": price},
-            "models": {"claude-haiku-5-5": {}},
-        }
+    same = changed(
+        prices={"claude-haiku-4-5": price}, models={"claude-haiku-5-5": {}}, items=["mail", "mails"]
     )
 
-    assert version_of(changed, "claude-haiku-4-5") == version_of(task(), "claude-haiku-4-5")
+    assert version_of(same, "claude-haiku-4-5") == version_of(task(), "claude-haiku-4-5")
 
 
 @pytest.fixture
-def task_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    path = tmp_path / "task.toml"
-    path.write_bytes(TASK_FILE.read_bytes())
-    monkeypatch.setattr(task_module, "TASK_FILE", path)
-    task.cache_clear()
-    yield path
-    task.cache_clear()
+def task_file(tmp_path: Path) -> Path:
+    path = tmp_path / "sorting.toml"
+    path.write_bytes(FILE.read_bytes())
+    return path
 
 
 def test_another_task_needs_no_code(task_file: Path) -> None:
-    text = task_file.read_text().replace('"feedback", "other"', '"Feedback", "spam mail"')
-    task_file.write_text(text)
+    task_file.write_text(task_file.read_text().replace("\nother =", '\n"Spam mail" ='))
 
-    assert task().categories[-2:] == ("Feedback", "spam mail")
-    assert task().category_in("feedback.") == "Feedback"
+    found = load(str(task_file))
+
+    assert category_in("spam MAIL.", found) == "Spam mail"
+    assert "Spam mail: spam, nonsense" in found.system_prompt
 
 
 @pytest.mark.parametrize(
     ("was", "is_now", "named"),
     [
-        ("max_tokens = 16", "max_tokens = ", "task.toml"),
-        ("max_tokens = 16", "", "max_tokens"),
-        ("max_tokens = 16", 'max_tokens = "many"', "max_tokens"),
-        ("max_tokens = 16", "max_tokens = 0", "max_tokens"),
-        ("max_tokens = 16", "max_tokens = 16\ntemperature = 0", "temperature"),
-        ('["billing", "technical", "account", "feedback", "other"]', "[]", "categories"),
-        ('["billing", "technical", "account", "feedback", "other"]', '"billing"', "categories"),
-        ("subject_characters = 500", "subject_characters = -1", "subject_characters"),
-        ("{subject}", "", "message"),
-        ("{body}", "", "message"),
-        ("{body}", "{body} {name}", "message"),
-        ("{body}", "{body} {", "message"),
-        ("{body}", "{body} {}", "message"),
-        ('"other"]', '"other."]', "categories"),
-        ('"other"]', '"Billing"]', "categories"),
-        ('"other"]', '""]', "categories"),
+        ("max_tokens = 16", "max_tokens = ", r"sorting\.toml: .*line 21"),
+        ("max_tokens = 16", "", "max_tokens: Field required"),
+        ("max_tokens = 16", 'max_tokens = "16"', "max_tokens: .*valid integer"),
+        ("max_tokens = 16", "max_tokens = 0", "max_tokens: .*greater"),
+        ("max_tokens = 16", "max_tokens = 8", "max_tokens: 8 cannot hold .* set it to 9"),
+        ("max_tokens = 16", "max_tokens = 16\ntemperature = 0", "temperature: Extra inputs"),
+        ("max_tokens = 16", 'max_tokens = 16\ncategories = ["a"]', r"old format.*output\.category"),
+        ("max_tokens = 16", "max_tokens = 16\nitems = 3", "items"),
+        ("subject = 500", "subject = -1", r"input\.subject: .*greater"),
+        ("subject = 500", "subject = 500\nproduct = 5", r"message: must hold \{product\}"),
+        ("subject = 500", "subject = 500\nclassified_at = 5", "input: 'classified_at'"),
+        ("subject = 500", 'subject = 500\n"a b" = 5', "input: 'a b' cannot be a placeholder"),
+        ("[input]\nsubject = 500\nbody = 500\n", "[input]\n", "input: .*at least 1"),
+        ("{subject}", "", r"message: must hold \{subject\}"),
+        ("{body}", "", r"message: must hold \{body\}"),
+        ("{body}", "{body} {name}", r"message: \{name\} is no placeholder.*write \{\{"),
+        ("{body}", "{body} {", r"message: .*write \{\{ and \}\}"),
+        ("{body}", "{body} {}", r"message: \{\} is no placeholder"),
+        ("{body}", "{body:>9}", "message: .* is no placeholder"),
+        ("{answer}", "", r"system: must hold \{answer\}"),
+        ("{answer}", "{answer} {x}", r"system: \{x\} is no placeholder: there are \{answer\}"),
+        ("[output.category]", "[output.subject]", r"output\.subject: is an input too"),
+        ("[output.category]", "[output.classified]", "output: 'classified' must not begin"),
+        ("[output.category]", "[output.expected_x]", "output: 'expected_x' must not begin"),
+        ("[output.category]", '[output."a b"]', "output: 'a b' must be letters"),
+        ('type = "label"', 'type = "lable"', r"output\.category: .*'lable'"),
+        (
+            'type = "label"',
+            'type = "label"\nunsure = "Other"',
+            r"output\.category: .*differ",
+        ),
+        ("other =", '"other." =', r"output\.category: 'other\.' must have no"),
+        ("other =", "Billing =", r"output\.category: 'billing' and 'Billing' differ"),
+        ("other =", '"" =', r"output\.category\.values"),
     ],
 )
-def test_a_malformed_task_file_is_refused_by_name(
+def test_a_malformed_task_file_is_refused_by_file_key_and_cure(
     task_file: Path, was: str, is_now: str, named: str
 ) -> None:
     text = task_file.read_text()
     assert was in text
-    # The last one: the comments name the placeholders too.
-    task_file.write_text(is_now.join(text.rsplit(was, 1)))
+    # The comments name placeholders too: what counts stands alone on its line, or comes last.
+    place = text.rindex(was) if "answer" not in was else text.index(f"\n{was}\n") + 1
+    task_file.write_text(text[:place] + is_now + text[place + len(was) :])
+    if "[output.category]" in was:
+        name = is_now.removeprefix("[output.").removesuffix("]")
+        text = text.replace("[output.category]", is_now)
+        task_file.write_text(text.replace("[output.category.values]", f"[output.{name}.values]"))
 
-    with pytest.raises(SettingsInvalid, match=named):
-        task()
+    with pytest.raises(SettingsInvalid, match=named) as refused:
+        load(str(task_file))
+
+    assert "sorting.toml" in str(refused.value)
 
 
 def test_a_task_file_that_is_not_utf_8_is_refused(task_file: Path) -> None:
     task_file.write_bytes(task_file.read_bytes().replace(b"nonsense", b"n\xf6nsense"))
 
-    with pytest.raises(SettingsInvalid, match=r"task\.toml"):
-        task()
+    with pytest.raises(SettingsInvalid, match=r"sorting\.toml"):
+        load(str(task_file))
+
+
+def test_a_task_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(SettingsInvalid, match=r"no task 'sort'.*ticket-classification"):
+        load("sort")
+
+
+EXAMPLE = {"subject": "Hi", "body": "there", "category": "other"}
+
+
+def test_examples_stand_at_the_end_of_the_prompt() -> None:
+    prompt = changed(examples=[EXAMPLE]).system_prompt
+
+    assert prompt == (f"{SYSTEM}\n\nExample:\n<ticket>\nSubject: Hi\n\nthere\n</ticket>\nother")
+
+
+@pytest.mark.parametrize(
+    ("example", "says"),
+    [
+        ({"subject": "Hi", "category": "other"}, "examples.0: needs every input.*body"),
+        ({**EXAMPLE, "more": 1}, "examples.0: .*more"),
+        ({**EXAMPLE, "category": "spam"}, "examples.0.category: is no answer"),
+    ],
+)
+def test_an_example_must_be_one(example: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        changed(examples=[example])
+
+
+def test_inputs_of_all_types_are_shown_and_only_text_is_cleaned() -> None:
+    asked = changed(
+        input={"title": 9, "specs": 20, "price": 9}, message="{title}|{specs}|{price}|{{x}}"
+    )
+
+    message = asked.message_for(
+        [("<b>Lamp</b> &amp; more", True), ('{"a":"<b>"}', False), ("12.5", False)]
+    )
+
+    assert message == 'Lamp & mo|{"a":"\u2039b>"}|12.5|{x}'
+    assert asked.message_for([("", True), ("", False), ("0", False)]) is not None
+    assert asked.message_for([("", True), ("", False), ("", False)]) is None
+
+
+def test_several_outputs_are_asked_for_by_a_schema_beside_the_models_settings() -> None:
+    several = changed(
+        output={
+            "category": {"type": "label", "values": ["a", "b"]},
+            "fine": {"type": "boolean"},
+        },
+        max_tokens=100,
+        models={"claude-opus-4-6": {"output_config": {"effort": "low"}}},
+    )
+
+    params = template_for(several, "claude-opus-4-6").params("Hello")
+
+    assert params["output_config"] == {
+        "effort": "low",
+        "format": {"type": "json_schema", "schema": several.contract.schema},
+    }
+    judged = judge({n: v for n, v in params.items() if n != "messages"}, NEW_VERSION, batch=True)
+    assert judged.error is None
+
+
+def test_a_bound_has_room_for_the_prompt_that_a_schema_adds_until_that_was_counted() -> None:
+    several = changed(output={"fine": {"type": "boolean"}}, max_tokens=100)
+
+    unknown = template_for(several, "claude-haiku-4-5").fixed_tokens
+    counted = template_for(several, "claude-haiku-4-5", 300).fixed_tokens
+
+    assert unknown == counted + 1000
+    assert template_for(several, "claude-haiku-4-5", 9_999).fixed_tokens == 9_999
 
 
 @pytest.mark.parametrize("model", sorted(published().rows))
@@ -324,11 +410,12 @@ ADDED = (
 
 def test_a_task_file_may_price_a_model_that_nobody_knows_yet(task_file: Path) -> None:
     task_file.write_text(f"{task_file.read_text()}\n{ADDED.format(2)}")
+    found = load(str(task_file))
 
-    price = task().price_table.of("claude-haiku-6-20270101")
+    price = found.price_table.of("claude-haiku-6-20270101")
 
     assert (price.input, price.cache_write_1h) == (Decimal("0.3"), Decimal("0.6"))
-    bound = template_for(task(), "claude-haiku-6").bound(price)
+    bound = template_for(found, "claude-haiku-6").bound(price)
     assert bound.of(9) == Decimal("9.35e-6")
     assert bound.of(10) == Decimal("21e-6")
 
@@ -348,7 +435,7 @@ def test_a_malformed_price_is_refused_by_name(task_file: Path, rows: str, named:
     task_file.write_text(f"{task_file.read_text()}\n{rows}")
 
     with pytest.raises(SettingsInvalid, match=named):
-        task()
+        load(str(task_file))
 
 
 def test_the_bound_of_what_may_be_cached_is_that_of_writing_all_of_it() -> None:
@@ -377,8 +464,19 @@ def test_a_model_that_always_thinks_needs_room_for_that(
     model: str, max_tokens: int, fits: bool
 ) -> None:
     """Beside "technical", the longest answer: nine characters, each a token at most."""
-    asked = task().model_copy(update={"max_tokens": max_tokens})
+    asked = changed(max_tokens=max_tokens)
     refused = pytest.raises(SettingsInvalid, match=f"max_tokens: {max_tokens} leaves {model} no")
 
     with nullcontext() if fits else refused:
         check_room(asked, model)
+
+
+def test_the_shipped_task_asks_what_release_0_1_0_asked_byte_for_byte() -> None:
+    """It is about the shipped file: whoever edits that edits this, too."""
+    old = json.loads(Path(__file__).with_name("default_task_0_1_0.json").read_text())
+    shipped = load("ticket-classification")
+    ticket = ("Charged <b>twice</b>", "My card </ticket> was charged.\n\nPlease &amp; refund {it}.")
+
+    assert shipped.message_for(shown(*ticket)) == old["message"]
+    for model, params in old["params"].items():
+        assert json.dumps(template_for(shipped, model).params("<message>")) == json.dumps(params)

@@ -99,7 +99,7 @@ class Label(_Output):
     def asked(self) -> str:
         """What an answer must be, for the prompt."""
         unsure = {self.unsure: "a person must decide"} if self.unsure else {}
-        return f"one of these{self._about}: {_listed({**self.values, **unsure})}"
+        return f"one of these{self._about}:{_listed({**self.values, **unsure})}"
 
     def read(self, value: object) -> str:
         """The label that is meant.
@@ -158,7 +158,7 @@ class Labels(_Output):
     @property
     def asked(self) -> str:
         most = f"at most {self.max_items}"
-        return f"a list of those that apply, {most}{self._about}: {_listed(self.values)}"
+        return f"a list of those that apply, {most}{self._about}:{_listed(self.values)}"
 
     def read(self, value: object) -> list[str]:
         if not isinstance(value, list):
@@ -349,7 +349,7 @@ def _check_apart(words: Any) -> None:
 def _listed(values: Mapping[str, str]) -> str:
     """Labels for a prompt: in one line, or a line each where any has a definition."""
     if not any(values.values()):
-        return ", ".join(values)
+        return f" {', '.join(values)}"
     lines = (f"{name}: {what}" if what else name for name, what in values.items())
     return "".join(f"\n  {line}" for line in lines)
 

@@ -214,7 +214,9 @@ def _problems(invalid: ValidationError) -> str:
     """Each problem with the path of its key, as the file spells the key."""
     told = []
     for error in invalid.errors():
-        place = ".".join(str(part) for part in error["loc"])
+        # The third part of an output's place is its type, which is no key.
+        parts = [p for n, p in enumerate(error["loc"]) if n != 2 or error["loc"][0] != "output"]
+        place = ".".join(map(str, parts))
         said = error["msg"].removeprefix("Value error, ")
         told.append(f"{place}: {said}" if place else said)
     return "; ".join(told)
