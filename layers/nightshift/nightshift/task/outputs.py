@@ -48,8 +48,10 @@ def _defined(values: object) -> object:
     return dict.fromkeys(values, "")
 
 
-type Labels_ = Annotated[
-    dict[Annotated[str, Field(min_length=1)], str], BeforeValidator(_defined), Field(min_length=1)
+type Values = Annotated[
+    dict[Annotated[str, Field(min_length=1)], str],
+    BeforeValidator(_defined, json_schema_input_type=list[str] | dict[str, str]),
+    Field(min_length=1),
 ]
 
 
@@ -68,7 +70,7 @@ class Label(_Output):
     """One of a list."""
 
     type: Literal["label"]
-    values: Labels_
+    values: Values
     unsure: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
@@ -131,7 +133,7 @@ class Labels(_Output):
     """Some of a list, in any order; a repeated one counts once."""
 
     type: Literal["labels"]
-    values: Labels_
+    values: Values
     max_items: int = Field(ge=1)
 
     @model_validator(mode="after")

@@ -163,6 +163,14 @@ class Task(BaseModel):
         return published().including(self.prices)
 
 
+def schema_for_editors() -> dict[str, Any]:
+    """The JSON schema of a task file; the name of a task is that of its file."""
+    schema = Task.model_json_schema()
+    del schema["properties"]["name"]
+    schema["required"].remove("name")
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "title": "A task"}
+
+
 def check_room(task: Task, model: str) -> None:
     """Check that max_tokens leaves a model that always thinks room for its thoughts.
 
