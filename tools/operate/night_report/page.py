@@ -107,7 +107,7 @@ def _categories(record: Record) -> Iterator[tuple[str, int, float, float]]:
 
 def _reasons(record: Record) -> Iterator[Reason]:
     still = Counter(ticket.reason for ticket in record.failed)
-    counts: Counter[str] = still | Counter(record.output["failures"])
+    counts = still | Counter[str](record.output["failures"])
     for name, tickets in counts.most_common():
         found = [ticket for ticket in record.failed if ticket.reason == name]
         # Where reading ended early, all that were not read may still be failed.

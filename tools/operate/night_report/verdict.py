@@ -111,7 +111,7 @@ def _ended(record: Record) -> Verdict:
     if notices:
         return replace(judged, label="Done, but look at this")
     label = "All well in the end" if any(causes(record)) else "All well"
-    rest = "Nothing for the night. What can be done about the tickets given up stands with them."
+    rest = "Nothing for the night. The tickets given up are below, with what can be done for them."
     return Verdict("good", label, judged.title, steps=(Step(rest),) if record.failed else ())
 
 
