@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from html.parser import HTMLParser
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -26,9 +26,7 @@ WORKFLOW = "arn:aws:states:eu-west-1:123456789012:stateMachine:Night-x"
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:Night-x:one"
 OUTPUTS = {"TicketTableName": "tickets", "RunTableName": "runs", "WorkflowArn": WORKFLOW}
 STACK = Stack("helpdesk", OUTPUTS, {"MaxCostUsd": "25"}, None, None)
-BUDGET = (
-    "The budget of this run ($0.05) leaves no room. Raise MaxCostUsd, or a larger max_cost_usd."
-)
+BUDGET = "The budget of this run ($0.05) leaves no room. Start with a larger max_cost_usd."
 MONTH = "The budget of 2026-11 ($9.00) leaves no room. Raise MaxMonthlyCostUsd, or wait."
 
 
@@ -67,43 +65,19 @@ def given_up(ticket_id: str, error: str = "refusal: Claude declined to answer.")
     return FailedTicket(ticket_id, error, "msgbatch_1", 3, {})
 
 
-def failed(error: str, cause: str, after: timedelta = 30 * MINUTE) -> dict[str, Any]:
-    return {"kept": None, "failures": (Failure(error, cause, EXECUTION, TWO + after),)}
+def failed(error: str, cause: str) -> dict[str, Any]:
+    return {"kept": None, "failures": (Failure(error, cause, EXECUTION, TWO + 30 * MINUTE),)}
 
 
-class Read(HTMLParser):
+class Read:
     """A page as its reader meets it: visible text, and every attribute; it must be well formed."""
 
-    VOID = frozenset({"meta", "path"})
-
     def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.attributes: list[tuple[str, str]] = []
-        self.words: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self.open == [], "left open"
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.tags.add(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] != ["style"]:
-            self.words.append(data)
-
-    @property
-    def links(self) -> list[str]:
-        return [value for name, value in self.attributes if name == "href"]
+        whole = ElementTree.fromstring(html)  # noqa: S314 (our own page)
+        self.tags = {element.tag for element in whole.iter()}
+        self.attributes = [pair for element in whole.iter() for pair in element.attrib.items()]
+        self.links = [value for name, value in self.attributes if name == "href"]
+        self.text = " ".join(" ".join(whole[1].itertext()).split())
 
 
 def reading(*batches: Batch, **changes: Any) -> Read:
@@ -288,23 +262,19 @@ def test_what_strangers_write_stays_text() -> None:
     assert "\u202e" not in html
 
 
-def long_night(batches: int = 50) -> Record:
-    """Three rounds over two days, with refusals, expiry and thousands of tickets."""
-    made = []
-    for n in range(1, batches + 1):
-        number = 1 if n <= batches * 0.7 else 2 if n <= batches * 0.9 else 3
-        sent = TWO + (number - 1) * timedelta(hours=13) + n * MINUTE
-        life = timedelta(minutes=35 + 7 * (n % 9))
-        tally = Tally(9_990, requeued=6, failed=4, usage=Usage(2_700_000, 50_000),
-                      expired=6 * (n % 17 == 0), failures=Counter(refusal=4),
-                      categories=Counter(technical=5_990, billing=4_000))  # fmt: skip
-        made.append(
-            batch(n, round=number, requests=10_000, intent_at=sent, ended_at=sent + life,
-                  closed_at=sent + life + 4 * MINUTE, tally=tally, cost=Decimal("1.475"))
-        )  # fmt: skip
-    made[7] = batch(8, "void", requests=10_000, refusal=REFUSED, intent_at=made[7].intent_at)
-    failed = tuple(given_up(f"TM-{n}") for n in range(4 * batches - 4))
-    return record(*made, failed=failed, earlier=Counter(technical=99, other=99))
+def long_night() -> Record:
+    """Fifty batches in three rounds over two days, with a refusal and expiry."""
+    tally = Tally(9_990, requeued=6, failed=4, failures=Counter(refusal=4),
+                  categories=Counter(technical=5_990, billing=4_000))  # fmt: skip
+    batches = [
+        batch(n, round=number, requests=10_000, intent_at=TWO + number * 13 * 60 * MINUTE,
+              tally=replace(tally, expired=6 * (n % 17 == 0)), cost=Decimal("1.475"))
+        for n in range(1, 51)
+        for number in [1 + (n > 35) + (n > 45)]
+    ]  # fmt: skip
+    batches[7] = batch(8, "void", requests=10_000, refusal=REFUSED)
+    failed = tuple(given_up(f"TM-{n}") for n in range(196))
+    return record(*batches, failed=failed, earlier=Counter(technical=99, other=99))
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,6 @@ class Executions:
     class exceptions:  # noqa: N801
         class ExecutionDoesNotExist(Exception): ...
 
-        class InvalidArn(Exception): ...
-
     def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803
         return {"status": "ABORTED"}
 

@@ -56,7 +56,8 @@ class Record:
     def output(self) -> dict[str, Any]:
         """What the workflow would return now, and the counts behind that. Where the books of a
         batch do not balance, that batch is in no number."""
-        kept = self.kept or {"status": "", "pending": self.pending_now}
+        now: Item = {"status": "", "pending": self.pending_now}
+        kept = now if self.running or self.kept is None else self.kept
         ending = Ending(kept["status"], kept.get("reason", ""))
         night = self.night
         if self.off_balance:
@@ -184,14 +185,11 @@ def _given_up(stack: Stack, night: Night) -> Iterator[FailedTicket]:
 
 def _is_running(stack: Stack, run_id: str) -> bool:
     """Whether the lock is held by an execution that runs, and this run is not finished."""
-
-    def status_of(arn: str) -> str | None:
-        try:
-            return str(stack.states.describe_execution(executionArn=arn)["status"])
-        except (stack.states.exceptions.ExecutionDoesNotExist, stack.states.exceptions.InvalidArn):
-            return None
-
-    lock = LockItem(stack.dynamodb, stack.run_table, status_of).read()
+    lock = LockItem(stack.dynamodb, stack.run_table, lambda arn: None).read()
     if run_id not in lock.unfinished or lock.holder is None:
         return False
-    return status_of(lock.holder) not in (None, *OVER)
+    try:
+        found = stack.states.describe_execution(executionArn=lock.holder)
+        return str(found["status"]) not in OVER
+    except stack.states.exceptions.ExecutionDoesNotExist:
+        return False
