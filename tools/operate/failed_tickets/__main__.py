@@ -131,8 +131,8 @@ def _chosen(stack: Stack, reasons: list[str]) -> Iterator[FailedTicket]:
 
 def _left_out(empty: int) -> str:
     return (
-        f" {count(empty, 'ticket has', 'tickets have')} no text and would be given up again: left as "
-        f"failed. REASON={EMPTY} sets such tickets back."
+        f" {count(empty, 'ticket has', 'tickets have')} no text and would be given up again: "
+        f"left as failed. REASON={EMPTY} sets such tickets back."
     )
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from math import ceil
 from shlex import quote
 from typing import Literal
 
@@ -100,9 +101,7 @@ def _ended(record: Record) -> Verdict:
     judged = Verdict("attention", "Not all is done", mail.verdict(output), steps=notices)
     if output["status"] in ("partial", "canceled"):
         label = "Canceled" if output["status"] == "canceled" else judged.label
-        wait = Step("Nothing, if they can wait: the next night takes what is pending.")
-        now = tuple(_go_on(record))
-        return replace(judged, label=label, steps=(*notices, wait, *now))
+        return replace(judged, label=label, steps=(*notices, *_go_on(record)))
     failed, classified = output["failed"], output["classified"]
     many = failed >= LEAST_FAILED and failed > MANY_FAILED * (failed + classified)
     if many or (failed and not classified):
@@ -116,15 +115,19 @@ def _ended(record: Record) -> Verdict:
 
 
 def _go_on(record: Record) -> Iterator[Step]:
-    """What is pending now, by a command. A month's budget is raised by deploying only."""
+    """When what is pending is taken. Where a month's budget binds, the notice says all."""
     output, batches = record.output, record.night.batches
-    if output.get("reason") != "budget":
+    of_budget = output.get("reason") == "budget"
+    if of_budget and not any("max_cost_usd" in notice for notice in output["notices"]):
+        return
+    yield Step("Nothing, if they can wait: the next night takes what is pending.")
+    if not of_budget:
         yield Step("To have it now:", _start(record, {}))
-    elif batches and any("max_cost_usd" in notice for notice in output["notices"]):
+    elif batches:
         each = sum(batch.bound for batch in batches) / sum(batch.requests for batch in batches)
-        # A tenth more than the bound of all that is pending, in two digits.
-        enough = float(f"{output['cost_usd'] + 1.1 * float(each) * output['pending']:.2g}")
-        asked = {"run_id": output["run_id"], "max_cost_usd": enough}
+        # Of what is pending a tenth more than its bound, rounded up.
+        enough = output["cost_usd"] + 1.1 * float(each) * output["pending"]
+        asked = {"run_id": output["run_id"], "max_cost_usd": ceil(10_000 * enough) / 10_000}
         yield Step("To have it now, with a larger budget of the whole run:", _start(record, asked))
 
 
