@@ -92,7 +92,7 @@ def headline(read: Read) -> str:
 START = "aws stepfunctions start-execution --region eu-west-1"
 KEY_REFUSED = failed("ClaudeRejected", "Claude does not accept the API key. Store")
 # What was spent, and a tenth more than the bound of all that is pending.
-ENOUGH = '{"run_id": "2026-11-22", "max_cost_usd": 0.6748}'
+ENOUGH = '{"run_id": "2026-11-22", "max_cost_usd": 0.674'
 
 
 def partial(reason: str, pending: int = 40, **more: Any) -> dict[str, Any]:

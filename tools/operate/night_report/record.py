@@ -59,10 +59,8 @@ class Record:
         now: Item = {"status": "", "pending": self.pending_now}
         kept = now if self.running or self.kept is None else self.kept
         ending = Ending(kept["status"], kept.get("reason", ""))
-        night = self.night
-        if self.off_balance:
-            whole = [b for b in night.batches if b not in self.off_balance]
-            night = replace(night, batches=tuple(whole))
+        whole = [batch for batch in self.night.batches if batch not in self.off_balance]
+        night = replace(self.night, batches=tuple(whole))
         said = flat(night, ending, int(kept["pending"]), datetime.now(UTC))
         return {"notices": (), **kept, **said, **details(night)}
 
