@@ -1,4 +1,1 @@
-"""Five nights as the real use cases leave them, each in a second: for tests, and to look at.
-
-`python -m tests.example_nights` writes their records and their pages.
-"""
+"""Five nights as the real use cases leave them: for tests, and pages to look at."""

@@ -37,7 +37,7 @@ def test_what_was_given_up_is_seen_and_asked_again(stack: Stack, tmp_path: Path)
     retried = run(stack, "failed_tickets", "retry", "--yes", "--reason", "refusal")
 
     assert "refused refusal Claude declined to answer in 3 attempts." in listed
-    assert "1 ticket has a category, 1 was given up." in (tmp_path / "night.html").read_text()
+    assert "All is done: 1 ticket sorted, 1 given up." in (tmp_path / "night.html").read_text()
     assert "1 ticket asks for a category again." in retried
     assert stack.pending() == ["refused"]
     assert stack.run().output["status"] == "complete"

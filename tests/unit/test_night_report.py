@@ -1,43 +1,38 @@
 """The page of a night: the right verdict, all that an operator asks, and nothing that harms."""
 
 import re
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from html.parser import HTMLParser
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+from nightshift import errors
 from nightshift.claude.money import Usage
-from nightshift.runs.budget import Left
-from nightshift.runs.records import REFUSED, Batch, Night, Round, State, Tally
+from nightshift.runs.records import REFUSED, REJECTED, Batch, Night, State, Tally
 from tools.operate.failed_tickets.table import FailedTicket
 from tools.operate.night_report.page import page
-from tools.operate.night_report.record import MOST_TICKETS_READ, Failure, Record, Report
-from tools.operate.night_report.words import adding_up
+from tools.operate.night_report.record import MOST_TICKETS_READ, Failure, Record
 from tools.operate.stack import Stack
 from tools.version import VERSION
 
 HOSTILE = "<script>alert('x')</script>\x1b[2J\u202e"
 TWO = datetime(2026, 11, 22, 2, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
 WORKFLOW = "arn:aws:states:eu-west-1:123456789012:stateMachine:Night-x"
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:Night-x:one"
-STACK = Stack(
-    "helpdesk",
-    {"TicketTableName": "tickets", "RunTableName": "runs", "WorkflowArn": WORKFLOW},
-    {"MaxCostUsd": "25"},
-    None,
-    None,
-)
-MINUTE = timedelta(minutes=1)
+OUTPUTS = {"TicketTableName": "tickets", "RunTableName": "runs", "WorkflowArn": WORKFLOW}
+STACK = Stack("helpdesk", OUTPUTS, {"MaxCostUsd": "25"}, None, None)
+BUDGET = "The budget of this run ($0.05) leaves no room. Start with a larger max_cost_usd."
+MONTH = "The budget of 2026-11 ($9.00) leaves no room. Raise MaxMonthlyCostUsd, or wait."
 
 
 def batch(number: int = 1, state: State = "closed", **changes: Any) -> Batch:
     """A batch of 100, sent at two o'clock, ended after 20 minutes, collected a minute later."""
-    sent = TWO + number * timedelta(seconds=5)
-    usage = Usage(27_000, 500)
+    sent = changes.get("intent_at", TWO + number * timedelta(seconds=5))
     plain = Batch(
         run_id="2026-11-22", record=f"batch#{number:04}", token="t", state=state, round=1,
         execution=EXECUTION, model="claude-haiku-4-5", first="A", last="B", requests=100,
@@ -47,19 +42,21 @@ def batch(number: int = 1, state: State = "closed", **changes: Any) -> Batch:
         plain = replace(
             plain, batch_id=f"msgbatch_{number}", created_at=sent, ended_at=sent + 20 * MINUTE,
             closed_at=sent + 21 * MINUTE, cost=Decimal("0.0148"),
-            tally=Tally(classified=100, succeeded=100, usage=usage),
+            tally=Tally(classified=100, succeeded=100, usage=Usage(27_000, 500)),
         )  # fmt: skip
     return replace(plain, **changes)
 
 
+def reported(status: str = "complete", pending: int = 0, **more: Any) -> dict[str, Any]:
+    """What a run's item keeps, as far as the page reads that."""
+    at = (TWO + 300 * MINUTE).isoformat()
+    return {"status": status, "pending": pending, "reported_at": at, **more}
+
+
 def record(*batches: Batch, **changes: Any) -> Record:
     """A run that ended well, unless `changes` say otherwise."""
-    rounds = tuple(Round(n, EXECUTION, True) for n in sorted({b.round for b in batches}))
-    moments = [moment for b in batches for moment in (b.intent_at, b.closed_at) if moment]
-    report = Report(status="complete", reported_at=max(moments, default=TWO) + MINUTE)
     plain = Record(
-        STACK, Night("2026-11-22", batches, rounds), report, (), (), (), pending_now=7,
-        running=False,
+        STACK, Night("2026-11-22", batches), reported(), (), (), Counter(), 7, running=False
     )  # fmt: skip
     return replace(plain, **changes)
 
@@ -68,53 +65,19 @@ def given_up(ticket_id: str, error: str = "refusal: Claude declined to answer.")
     return FailedTicket(ticket_id, error, "msgbatch_1", 3, {})
 
 
-def failure(error: str, cause: str, after: timedelta = 30 * MINUTE) -> Failure:
-    return Failure(error, cause, EXECUTION, TWO + after)
+def failed(error: str, cause: str) -> dict[str, Any]:
+    return {"kept": None, "failures": (Failure(error, cause, EXECUTION, TWO + 30 * MINUTE),)}
 
 
-def partial(reason: str, pending: int = 40, **more: Any) -> Report:
-    at = TWO + 30 * MINUTE
-    return Report(status="partial", reason=reason, pending=pending, reported_at=at, **more)
-
-
-def budget_notice(which: str = "this run", amount: str = "0.05") -> str:
-    run = which == "this run"
-    left = Left("2026-11", Decimal(amount), Decimal(0 if run else 1), Decimal(amount), Decimal(0))
-    return (replace(left, month_usd=None) if run else left).notice
-
-
-class Read(HTMLParser):
+class Read:
     """A page as its reader meets it: visible text, and every attribute; it must be well formed."""
 
-    VOID = frozenset({"meta", "circle", "path", "br", "link", "img"})
-
     def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.words: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self.open == [], "left open"
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: Any) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] != ["style"]:
-            self.words.append(data)
+        whole = ElementTree.fromstring(html)  # noqa: S314 (our own page)
+        self.tags = {element.tag for element in whole.iter()}
+        self.attributes = [pair for element in whole.iter() for pair in element.attrib.items()]
+        self.links = [value for name, value in self.attributes if name == "href"]
+        self.text = " ".join(" ".join(whole[1].itertext()).split())
 
 
 def reading(*batches: Batch, **changes: Any) -> Read:
@@ -123,312 +86,168 @@ def reading(*batches: Batch, **changes: Any) -> Read:
 
 def headline(read: Read) -> str:
     """From the verdict to the key numbers."""
-    return read.text.partition("UTC")[2].partition("Sorted")[0]
+    return read.text.partition("November 2026")[2].partition("Sorted")[0]
 
 
-def test_a_good_night_is_seen_at_once_and_asks_for_nothing() -> None:
-    read = reading(batch(1), batch(2))
+START = "aws stepfunctions start-execution --region eu-west-1"
+KEY_REFUSED = failed("ClaudeRejected", "Claude does not accept the API key. Store")
+# What was spent, and a tenth more than the bound of all that is pending.
+ENOUGH = '{"run_id": "2026-11-22", "max_cost_usd": 0.674'
 
-    assert "All well 200 tickets have a category; none was given up." in headline(read)
-    assert "What to do Nothing." in headline(read)
+
+def partial(reason: str, pending: int = 40, **more: Any) -> dict[str, Any]:
+    return {"kept": reported("partial", pending, reason=reason, **more)}
 
 
 @pytest.mark.parametrize(
     ("changes", "said", "todo"),
     [
-        ({"report": partial("budget")}, "Budget used up", "max_cost_usd"),
-        (
-            {"report": partial("budget", notices=(budget_notice(amount="25.00"),))},
-            "$0.0148 of $25.00, the budget of a run (MaxCostUsd), is spent",
-            "deploy with a larger MaxCostUsd",
-        ),
-        (
-            {"report": partial("budget", notices=(budget_notice("2026-11"),))},
-            "Month's budget used up 100 tickets have a category, 40 are still pending. "
-            "The budget of 2026-11, $0.05,",
-            "larger MaxMonthlyCostUsd",
-        ),
-        (
-            {"report": Report(status="complete", notices=("The model retires in a week.",))},
-            "Done, but look at this",
-            "The model retires",
-        ),
-        ({"report": partial("rounds")}, "40 are still pending", "the next night tries again"),
-        ({"report": partial("brand_new")}, "Stopped early: brand new", "start-execution"),
-        ({"report": Report(status="canceled", reported_at=TWO)}, "Canceled", "the next night"),
-        ({"report": None}, "stopped before it could report", "start-execution"),
-        ({"report": None, "running": True}, "at work", "make this page again"),
-        (
-            {"failures": (failure("ClaudeRejected", "Claude does not accept the API key. Store"),)},
-            "Key rejected",
-            "put-secret-value",
-        ),
-        (
-            {"failures": (failure("ClaudeRejected", "(402 billing_error): no credit left"),)},
-            "no credit left",
-            "Mend what Claude names",
-        ),
-        (
-            {"failures": (failure("ClaudeUnavailable", "529, 100 times in a row"),)},
-            "for about a day",
-            "start-execution",
-        ),
-        (
-            {"failures": (failure("States.Timeout", "This was not expected."),)},
-            "States.Timeout",
-            "Step Functions console",
-        ),
+        ({}, "All well All is done: 100 tickets sorted.", "Nothing."),
+        ({"failed": (given_up("T-1"),)}, "All well", "Nothing for the night."),
+        ({"kept": reported(notices=["It retires."])}, "Done, but look at this", "It retires."),
+        (partial("rounds"), "Not all is done (the next night tries again): 100", START),
+        (partial("budget", 1000, notices=[BUDGET]), "(a budget is reached): 100", ENOUGH),
+        (partial("budget", notices=[MONTH]), "a budget is reached", "Raise MaxMonthlyCostUsd"),
+        ({"kept": reported("canceled")}, "Canceled: 100 tickets sorted before", "Nothing, if"),
+        ({"kept": None}, "stopped before it could report", START),
+        ({"kept": None, "running": True}, "at work: 100 tickets sorted", "make this page again"),
+        (KEY_REFUSED, "Rejected Claude refuses", "put-secret-value"),
+        (failed("States.Timeout", "This"), "States.Timeout This", errors.Unexpected.advice),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_end_says_what_happened_and_what_to_do(
     changes: dict[str, Any], said: str, todo: str
 ) -> None:
-    text = headline(reading(batch(), **changes))
+    story, _, steps = headline(reading(batch(), **changes)).partition("What to do")
 
-    assert said in text.partition("What to do")[0]
-    assert todo in text.partition("What to do")[2]
+    assert said in story
+    assert todo in steps
+    assert MONTH not in steps or "next night" not in steps
+
+
+@pytest.mark.parametrize("error", errors.NightshiftError.__subclasses__(), ids=lambda e: e.__name__)
+def test_a_red_night_is_told_in_the_words_of_its_error(error: type[errors.NightshiftError]) -> None:
+    text = headline(reading(batch(1, "open"), **failed(error.__name__, "The very cause.")))
+
+    assert f"{error.label} {error.happened} {error.__name__} The very cause." in text
+    assert error.advice in text
+    assert "Start again; what is open is finished first: aws stepfunctions" in text
 
 
 def test_a_disputed_batch_and_one_set_aside_are_named() -> None:
     problem = "LedgerMismatch: msgbatch_1 has 100 requests; its results answer 98."
-    disputed = reading(batch(disputed=True, problem=problem))
-    aside = reading(batch(2, "open", aside_by=EXECUTION, problem="BatchNotFound: gone"))
+    gone = {"aside_by": EXECUTION, "problem": "BatchNotFound: gone", "batch_id": "msgbatch_2"}
 
-    assert "Disputed" in headline(disputed)
-    assert "its results answer 98" in headline(disputed)
-    assert "msgbatch_1" in headline(disputed).partition("What to do")[2]
-    assert "100 tickets wait for it" in headline(aside)
-    assert "25 hours after its create" in headline(aside)
+    disputed = headline(reading(batch(disputed=True, problem=problem)))
+    aside = headline(reading(batch(2, "open", **gone)))
+
+    assert f"{errors.LedgerMismatch.happened} LedgerMismatch msgbatch_1 has 100" in disputed
+    assert "BatchNotFound gone" in aside
+    assert "Set aside: msgbatch_2; 100 tickets wait for that." in aside
+    assert errors.BatchNotFound.advice in aside
 
 
 def test_what_was_unusual_is_told_although_it_ended_well() -> None:
     refused = [batch(n, "void", refusal=REFUSED, intent_at=TWO + n * 20 * MINUTE) for n in (1, 2)]
-    late = batch(3, intent_at=TWO + 180 * MINUTE, created_at=TWO + 180 * MINUTE,
-                 ended_at=TWO + 190 * MINUTE, closed_at=TWO + 195 * MINUTE)  # fmt: skip
+    late = batch(3, intent_at=TWO + 180 * MINUTE, closed_at=TWO + 290 * MINUTE)
     tally = Tally(classified=60, requeued=40, succeeded=60, expired=40)
+    history = failed("ClaudeRejected", "the API key")["failures"]
 
-    text = headline(reading(*refused, late, batch(4, tally=tally)))
+    read = reading(*refused, late, batch(4, tally=tally), failures=history)
 
-    assert "All well in the end" in text
-    assert "1 batch expired (number 4): Claude did not answer 40 requests" in text
-
-
-def test_an_outage_lasts_until_claude_answers_again() -> None:
-    refused = [batch(n, "void", refusal=REFUSED, intent_at=TWO + n * 20 * MINUTE) for n in (0, 1)]
-    later = TWO + 180 * MINUTE
-    late = batch(3, intent_at=later, created_at=later, ended_at=later, closed_at=later + MINUTE)
-
-    text = headline(reading(*refused, late))
-
-    assert "for 3 h, from 02:00 to 05:00. Batches 0 to 1, each a new try, were refused" in text
-    assert "and sent again as batch 3. The night waited and then went on by itself." in text
-    assert "What to do Nothing." in text
+    assert "All well in the end" in headline(read)
+    assert "Claude took no batch from 02:20 to 02:40 (2 tries)" in headline(read)
+    assert "Results lay ready for up to 1 h 30 min" in headline(read)
+    assert "Claude did not answer 40 requests within its 24 hours." in headline(read)
+    assert "1 earlier start of this run failed; a later one finished it." in headline(read)
+    assert "Batch 1 to 2 100 refused 2 times" in read.text
+    assert "Batch 4 100 40 expired" in read.text
 
 
-def test_one_refused_batch_is_one_batch_and_not_one_request() -> None:
-    refused = batch(1, "void", refusal=REFUSED, intent_at=TWO)
-    later = TWO + 60 * MINUTE
+def test_many_given_up_are_no_good_night() -> None:
+    some = headline(reading(batch(tally=Tally(94, failed=6, succeeded=100))))
+    alone = headline(reading(batch(requests=2, tally=Tally(failed=2, succeeded=2))))
 
-    read = reading(refused, batch(2, created_at=later, ended_at=later, closed_at=later))
-
-    assert "Batch 1, of 100 requests, was refused and sent again as batch 2." in headline(read)
-    assert "1 of 2 batches accepted" in read.text
+    assert "Done, with failures All is done: 94 tickets sorted, 6 given up." in some
+    assert "All well" not in alone
 
 
-def test_a_failure_that_a_later_start_made_good_is_history() -> None:
-    failed = failure("ClaudeRejected", "the API key", after=MINUTE)
+def test_given_up_are_counted_by_the_books_and_named_as_far_as_they_are_read() -> None:
+    tally = Tally(94, failed=6, succeeded=100, failures=Counter(refusal=5, max_tokens=1))
+    many = Tally(failed=5_000, succeeded=5_000, failures=Counter(refusal=5_000))
+    three, cut = (tuple(given_up(f"T-{n:04}") for n in range(n)) for n in (3, MOST_TICKETS_READ))
 
-    text = headline(reading(batch(), failures=(failed,)))
+    text = reading(batch(tally=tally), failed=three).text
+    empty = reading(batch(), failed=(given_up("E-1", "empty_ticket: no text."),)).text
+    long = reading(batch(requests=5_000, tally=many), failed=cut).text
 
-    assert "All well" in text
-    assert "1 earlier start of this run failed; a later one finished it." in text
-
-
-def test_a_larger_budget_is_proposed_that_is_enough() -> None:
-    text = reading(batch(), report=partial("budget", pending=1000)).text
-
-    [proposed] = re.findall(r'"max_cost_usd": ([\d.]+)', text)
-    assert 0.0148 + 1000 * 0.0006 < float(proposed) < 1.5
-
-
-def test_the_budget_that_bound_is_named_with_its_amount() -> None:
-    read = reading(batch(), report=partial("budget", notices=(budget_notice(),)))
-
-    story, _, todo = headline(read).partition("What to do")
-    assert "$0.0148 of $0.05, the budget of this start (max_cost_usd), is spent" in story
-    assert "Nothing is lost: the next night takes what is pending" in story
-    assert todo.startswith(" Nothing, if they can wait")
-    assert "in all, of which $0.0148 is spent" in todo
-    assert "MaxCostUsd" not in todo
-    assert "Budget of this start $0.05" in read.text
-    assert "$25.00" not in read.text
-
-
-def test_the_words_of_the_console_are_shown_by_its_error() -> None:
-    cause = "(402 billing_error): no credit left"
-
-    text = headline(reading(failures=(failure("ClaudeRejected", cause),)))
-
-    assert f"ClaudeRejected {cause}" in text
-    assert text.count(cause) == 1
-    assert "Start again: aws stepfunctions start-execution --region eu-west-1" in text
-
-
-def test_what_is_open_is_finished_first_where_something_is() -> None:
-    read = reading(batch(1, "open"), failures=(failure("ClaudeRejected", "no credit"),))
-
-    assert "Start again; what is open is finished first:" in headline(read)
-
-
-@pytest.mark.parametrize("cost", [0.07125, 0.00005, 0.126, 0.4449, 3.333, 0.0])
-def test_what_was_spent_and_saved_add_up_as_shown(cost: float) -> None:
-    shown = adding_up(cost, 2 * cost)
-
-    spent, saved, realtime = (Decimal(amount.strip("$")) for amount in shown)
-    assert spent + saved == realtime
-    assert float(spent) == pytest.approx(cost, abs=0.005)
-
-
-def test_a_night_of_more_than_a_day_says_what_the_next_start_did() -> None:
-    daily = {"Schedule": "cron(0 2 * * ? *)", "ScheduleState": "ENABLED"}
-    tomorrow = TWO + timedelta(hours=24, minutes=10)
-    expired = batch(1, closed_at=tomorrow, tally=Tally(60, requeued=40, succeeded=60, expired=40))
-    again = batch(2, round=2, intent_at=tomorrow, closed_at=tomorrow + MINUTE)
-    night = record(expired, again, stack=replace(STACK, parameters=daily))
-
-    text = headline(Read(page(night)))
-
-    assert "start of Mon 02:00 found this night at work and ended as already_running" in text
-    assert "round 2 took along what had come in until Mon 02:10" in text
-    assert "already_running" not in headline(reading(expired))
-
-
-def test_tickets_given_up_are_asked_again_only_where_that_can_help() -> None:
-    empty = given_up("E-1", "empty_ticket: the ticket has no text in subject or body.")
-    tally = Tally(98, failed=1, requeued=1, succeeded=100)
-
-    both = reading(batch(tally=tally), failed=(given_up("T-1"), empty))
-    alone = reading(batch(tally=tally), failed=(empty,))
-
-    assert "Nothing for the night. 2 tickets stay without a category" in headline(both)
-    assert "make tickets-retry STACK=helpdesk REASON=refusal" in both.text
-    assert "1 ticket stays without a category: sort it by hand. " in headline(alone)
-    assert "tickets-retry" not in alone.text
-
-
-def test_a_stack_that_is_called_as_the_project_does_not_stutter() -> None:
-    text = reading(batch(), stack=replace(STACK, name="nightshift")).text
-
-    assert "Nightshift stack nightshift" in text
-
-
-def test_tokens_are_those_that_the_run_reported() -> None:
-    """The workflow's output counts what was asked in real time as well."""
-    usage = Usage(27_000, 500)
-    report = Report(status="complete", input_tokens=27_260, output_tokens=505)
-
-    told = reading(batch(tally=Tally(100, succeeded=100, usage=usage)), report=report).text
-    summed = reading(batch(tally=Tally(100, succeeded=100, usage=usage)), report=None).text
-
-    assert "27,260 in, 505 out" in told
-    assert "27,000 in, 500 out" in summed
-
-
-def test_what_was_not_read_to_the_end_is_counted_as_at_least_so_many() -> None:
-    failed = tuple(given_up(f"T-{n}") for n in range(MOST_TICKETS_READ))
-    tally = Tally(classified=1_000, failed=5_000, succeeded=6_000)
-
-    text = reading(batch(requests=6_000, tally=tally), failed=failed).text
-
-    assert "5,000 were given up" in text
-    assert "At least 2,000 tickets stay without a category" in text
-    assert "refusal at least 2,000 tickets" in text
-    assert "and at least 1,976 more" in text
-    assert "This page reads 2,000 failed tickets and no more" in text
-
-
-def test_a_night_that_only_gave_tickets_up_is_not_well() -> None:
-    alone = reading(batch(requests=2, tally=Tally(failed=2, succeeded=2)), failed=())
-
-    assert "All well" not in headline(alone)
-    assert "0 tickets have a category, 2 were given up." in headline(alone)
-
-
-def test_the_page_leads_to_the_consoles_and_a_local_one_nowhere() -> None:
-    outputs = {**STACK.outputs, "WorkflowArn": WORKFLOW.replace("123456789012", "0" * 12)}
-    local = replace(STACK, outputs=outputs)
-
-    [link] = [value for name, value in reading(batch()).attributes if name == "href"]
-    assert link == (
-        "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1"
-        f"#/v2/executions/details/{EXECUTION}"
-    )
-    assert not [n for n, _ in reading(batch(), stack=local).attributes if n == "href"]
+    assert "refusal 5 tickets Claude declined to answer. T-0000 T-0001 T-0002 2 pending" in text
+    assert "max_tokens 1 ticket 1 pending again" in text
+    assert "make tickets-retry STACK=helpdesk" in text
+    assert "Sort them by hand" in empty
+    assert "tickets-retry" not in empty
+    assert "refusal 5,000 tickets" in long
+    assert "T-0023 and 4,976 more: make tickets-failed STACK=helpdesk LIMIT=0" in long
 
 
 def test_the_numbers_are_those_of_the_record() -> None:
-    tally = Tally(90, superseded=1, requeued=4, failed=5, succeeded=100, usage=Usage(27_000, 500))
-    report = Report(
-        status="complete", pending=3, reported_at=TWO + 30 * MINUTE, month_cost_usd=12.5,
-        categories={"billing": 60, "other": 30}, notices=("Half of the month's budget is spent.",),
-    )  # fmt: skip
-    before = Report(status="complete", classified=50, categories={"billing": 40, "gone": 10})
-    failed = tuple(given_up(f"T-{n}") for n in range(3))
+    tally = Tally(90, superseded=1, requeued=4, failed=5, succeeded=100, usage=Usage(27_000, 500),
+                  categories=Counter(billing=60, other=30))  # fmt: skip
 
     text = reading(
-        batch(tally=tally), report=report, failed=failed, earlier=(("2026-11-21", before),)
+        batch(tally=tally),
+        batch(2, "open"),
+        kept=reported(pending=3, month_cost_usd=Decimal("12.5")),
+        earlier=Counter(billing=40, gone=10),
     ).text
 
     for said in (
-        "90 tickets have a category, 5 were given up.",
-        "Pending 3 at the end",
-        "$0.0148",
+        "All is done: 90 tickets sorted, 5 given up.",
+        "Pending 3 at the end Spent $0.0148 at most $0.0600 more Saved $0.0148",
+        "Took 4 h 59 min 2 batches",
         "billing 60 67 % other 30 33 % gone 0 0 %",
-        "This month so far $12.50",
-        "Half of the month's budget is spent.",
-        "refusal 3 tickets",
-        "T-0 T-1 T-2",
-        "2 tickets of those given up are pending again",
+        "This month so far $12.50 MaxCostUsd $25 Tokens 27,000 in, 500 out",
+        "90 classified have a category 1 superseded",
         "100 submitted they balance",
-        "make tickets-retry STACK=helpdesk REASON=refusal",
     ):
         assert said in text, said
 
 
 def test_books_that_do_not_balance_are_shown_as_such() -> None:
-    read = reading(batch(tally=Tally(classified=99, succeeded=99)))
+    text = reading(batch(1), batch(2, tally=Tally(classified=99, succeeded=99))).text
 
-    assert "Books do not balance" in headline(read)
-    assert "they do not balance" in read.text
+    assert "LedgerMismatch The books of batch#0002 do not balance." in text
+    assert "they do not balance" in text
 
 
-def test_a_long_list_is_cut_and_says_how_much_is_missing() -> None:
-    tally = Tally(failed=100, succeeded=100)
+def test_the_page_leads_to_the_consoles_and_a_local_one_nowhere() -> None:
+    local = {**OUTPUTS, "WorkflowArn": WORKFLOW.replace("123456789012", "0" * 12)}
 
-    read = reading(batch(tally=tally), failed=tuple(given_up(f"T-{n:03}") for n in range(100)))
-
-    assert "T-023" in read.text
-    assert "T-024" not in read.text
-    assert "and 76 more" in read.text
-    assert "make tickets-failed STACK=helpdesk LIMIT=0" in read.text
+    [link] = reading(batch()).links
+    assert link == (
+        "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1"
+        f"#/v2/executions/details/{EXECUTION}"
+    )
+    assert reading(batch(), stack=replace(STACK, outputs=local)).links == []
 
 
 def hostile_night() -> Record:
     """Everything that strangers can write, written with bad intent."""
     said = f"ClaudeRejected: {HOSTILE} \" onload='x'"
+    tally = Tally(failed=60, classified=40, categories=Counter({HOSTILE: 5}))
     return record(
         batch(1, problem=said, disputed=True, model=HOSTILE, batch_id=HOSTILE),
-        batch(2, tally=Tally(failed=100)),
-        failures=(failure(HOSTILE, HOSTILE),),
+        batch(2, tally=tally),
+        failures=(Failure(HOSTILE, HOSTILE, EXECUTION, TWO),),
         failed=(
             given_up(HOSTILE, f"{HOSTILE}: {HOSTILE}"),
             given_up('" onmouseover="alert(1)', "refusal: x"),
             given_up("long" * 256, "refusal: x"),
             given_up("line\nfeed\x1b[2J\u202eback", "refusal: x"),
         ),
-        report=Report(status="complete", categories={HOSTILE: 5}, notices=(HOSTILE,)),
-        earlier=((HOSTILE, Report(status=HOSTILE, classified=3)),),
+        kept=reported(HOSTILE, notices=(HOSTILE,), reported_at="2026-11-22T01:00:00+00:00"),
+        earlier=Counter({HOSTILE: 3}),
     )
 
 
@@ -443,77 +262,47 @@ def test_what_strangers_write_stays_text() -> None:
     assert "\u202e" not in html
 
 
-def long_night(batches: int = 50) -> Record:
-    """Three rounds over two days, with refusals, expiry and thousands of tickets."""
-    made = []
-    for n in range(1, batches + 1):
-        number = 1 if n <= batches * 0.7 else 2 if n <= batches * 0.9 else 3
-        sent = TWO + (number - 1) * timedelta(hours=13) + n * MINUTE
-        life = timedelta(minutes=35 + 7 * (n % 9))
-        plain = batch(n, round=number, requests=10_000, intent_at=sent, created_at=sent,
-                      ended_at=sent + life, closed_at=sent + life + 4 * MINUTE,
-                      tally=Tally(9_990, requeued=6, failed=4, usage=Usage(2_700_000, 50_000),
-                                  expired=6 * (n % 17 == 0)), cost=Decimal("1.475"))  # fmt: skip
-        made.append(plain)
-    made[7] = batch(
-        8, "void", round=1, requests=10_000, refusal=REFUSED, intent_at=made[7].intent_at
-    )
-    failed = tuple(given_up(f"TM-{n}", f"{'refusal' if n % 3 else 'max_tokens'}: No answer.")
-                   for n in range(196))  # fmt: skip
-    shares = {"technical": 0.35, "billing": 0.27, "account": 0.2, "feedback": 0.12, "other": 0.06}
-    sorted_ = sum(each.tally.classified for each in made)
-    report = Report(
-        status="complete", reported_at=made[-1].closed_at, month_cost_usd=1_204.5,
-        categories={name: int(share * sorted_) for name, share in shares.items()},
-    )  # fmt: skip
-    before = Report(status="partial", classified=sorted_ // 2, categories=dict.fromkeys(shares, 99))
-    earlier = tuple((f"2026-11-{day:02}", before) for day in range(5, 22))
-    return record(*made, failed=failed, report=report, earlier=earlier)
+def long_night() -> Record:
+    """Fifty batches in three rounds over two days, with a refusal and expiry."""
+    tally = Tally(9_990, requeued=6, failed=4, failures=Counter(refusal=4),
+                  categories=Counter(technical=5_990, billing=4_000))  # fmt: skip
+    batches = [
+        batch(n, round=number, requests=10_000, intent_at=TWO + number * 13 * 60 * MINUTE,
+              tally=replace(tally, expired=6 * (n % 17 == 0)), cost=Decimal("1.475"))
+        for n in range(1, 51)
+        for number in [1 + (n > 35) + (n > 45)]
+    ]  # fmt: skip
+    batches[7] = batch(8, "void", requests=10_000, refusal=REFUSED)
+    failed = tuple(given_up(f"TM-{n}") for n in range(196))
+    return record(*batches, failed=failed, earlier=Counter(technical=99, other=99))
 
 
 @pytest.mark.parametrize(
     "night",
-    [record(), record(batch()), long_night(), long_night(300), hostile_night(),
-     record(report=None), record(batch(1, "creating"), report=None),
-     record(report=Report(status="nothing_to_do"))],
-    ids=["no batch", "one", "fifty", "300", "hostile", "no report", "creating", "nothing"],
+    [record(), record(batch()), long_night(), hostile_night(), record(kept=None),
+     record(batch(1, "creating"), kept=None),
+     record(batch(1, "void", refusal=REJECTED), **failed("ClaudeRejected", "no credit"))],
+    ids=["no batch", "one", "fifty", "hostile", "no report", "creating", "rejected"],
 )  # fmt: skip
 def test_every_page_is_whole_and_loads_nothing(night: Record) -> None:
     html = page(night)
 
     read = Read(html)
-    loading = {"src", "srcset", "action", "background", "data", "poster"}
-    assert not loading & {name for name, _ in read.attributes}
-    assert "link" not in read.tags
-    hrefs = [value for name, value in read.attributes if name == "href"]
-    assert len(hrefs) == read.tags.count("a")
-    assert all(href.startswith("https://eu-west-1.console.aws.amazon.com/") for href in hrefs)
+    names = {name for name, _ in read.attributes}
+    assert not {"src", "srcset", "action", "background", "data", "poster"} & names
+    assert not {"link", "script", "iframe"} & read.tags
     assert not re.search(r"url\(|@import", html)
-    assert "prefers-color-scheme: dark" in html
-    assert {"h1", "main", "footer"} <= set(read.tags)
+    assert {"h1", "main", "footer"} <= read.tags
     assert not re.search(r"\b(None|nan|inf|Undefined)\b", read.text)
+    assert f"by Nightshift {VERSION}" in read.text
 
 
-def test_an_execution_of_fifty_batches_shows_each_in_its_round() -> None:
-    text = reading(*long_night().night.batches).text
-
-    rounds = re.findall(r"Round (\d) · [\w :]+ · ([\d,]+) requests", text)
-    assert rounds == [("1", "340,000"), ("2", "100,000"), ("3", "50,000")]
-    assert text.count("Batch 8 10,000 refused") == 1
-    assert all(f"Batch {n} " in text for n in range(1, 51))
-
-
-def places(html: str) -> Iterator[float]:
-    yield from (float(at) for at in re.findall(r'style="left:([\d.-]+)%', html))
-
-
-def test_nothing_is_drawn_outside_of_the_chart() -> None:
+def test_fifty_batches_are_shown_each_in_its_round_and_inside_of_the_chart() -> None:
     html = page(long_night())
 
-    assert all(0 <= at <= 100 for at in places(html))
+    rounds = re.findall(r"Round (\d) · [\w :]+ · ([\d,]+) requests", html)
+    assert rounds == [("1", "340,000"), ("2", "100,000"), ("3", "50,000")]
+    assert all(f"Batch {n}<" in html for n in range(1, 51))
+    assert all(0 <= float(at) <= 100 for at in re.findall(r'style="left:([\d.-]+)%', html))
     for left, width in re.findall(r'style="left:([\d.]+)%;width:([\d.]+)%"', html):
         assert float(left) + float(width) <= 100.01
-
-
-def test_the_page_says_which_version_drew_it() -> None:
-    assert f"by Nightshift {VERSION}" in page(record(batch()))

@@ -64,7 +64,7 @@ def test_no_line_is_broken_or_cut(night: Night, width: int) -> None:
     assert max(map(cell_len, lines)) <= width
     rows = {" ".join(line.split()[:4]) for line in lines}
     for row in (
-        "technical 20,000 42%",
+        "technical 20,000 42 %",
         "submitted 48,001 requests, in",
         "tokens 12,798,362 in, 245,440",
         "cost $7.01 for claude-haiku-4-5",

@@ -20,10 +20,10 @@ from nightshift.runs import budget
 from nightshift.runs.ledger import Ledger
 from tests.crash_proof.world import workshop
 from tests.unit.test_night_report import Read
-from tools.operate.night_report import words
 from tools.operate.night_report.page import page
 from tools.operate.night_report.record import read
 from tools.operate.stack import Stack
+from tools.words import usd
 
 ITEMS = json.loads(Path(__file__).with_name("run_table_0_1_0.json").read_text(encoding="utf-8"))
 RECORDS = [
@@ -47,8 +47,6 @@ class Executions:
 
     class exceptions:  # noqa: N801
         class ExecutionDoesNotExist(Exception): ...
-
-        class InvalidArn(Exception): ...
 
     def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803
         return {"status": "ABORTED"}
@@ -160,7 +158,7 @@ def test_the_page_of_a_run_has_its_numbers(stack: Stack, run: str) -> None:
     assert f"Sorted {kept['classified']} " in text
     assert f"Given up {kept['failed']} " in text
     assert f"Pending {kept['pending']} at the end" in text
-    assert f"Spent {words.usd(float(kept['cost_usd']))} " in text
+    assert f"Spent {usd(float(kept['cost_usd']))} " in text
     for batch in batches_of(run):
         assert batch.get("batch_id", "") in text
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from nightshift.claude.money import CACHE_HITS
 from tools.desk.cost.compare import Offer, Tickets
 from tools.local.night.screen import readable
-from tools.operate.night_report.words import count
+from tools.words import count
 
 NIGHTS_A_YEAR = 365
 

@@ -18,7 +18,7 @@ from tools.local.night.screen import WIDEST, readable, step, timed
 from tools.local.night.summary import Night, summary
 from tools.local.night.tickets import Findings, check, read
 from tools.local.night.watch import Ending, Watched, follow
-from tools.operate.night_report.words import count
+from tools.words import count
 
 STACK = "nightshift"
 STAND_IN = "Claude was played by a stand-in that sorts by keywords; nothing was charged."

@@ -16,7 +16,7 @@ from tools.local.night import keep
 from tools.local.night.keep import Tickets
 from tools.local.night.screen import readable
 from tools.local.night.tickets import Findings
-from tools.operate.night_report.words import count
+from tools.words import count, share, usd
 
 IDS_SHOWN = 3
 ID_CELLS = 24
@@ -113,7 +113,7 @@ def _categories(night: Night) -> RenderableType:
     largest, total = max(counts.values()), counts.total()
     for name, tickets in counts.most_common():
         bar = Bar(largest, 0, tickets, color="cyan")
-        table.add_row(readable(name), f"{tickets:,}", _share(tickets / total), bar)
+        table.add_row(readable(name), f"{tickets:,}", share(tickets / total), bar)
     if night.real:
         return table
     note = "By keyword rules of the stand-in, not by Claude: the real one reads and understands."
@@ -163,10 +163,10 @@ def _money(night: Night) -> RenderableType:
     saved = output["saved_usd"]
     rows = (
         ("tokens", f"{output['input_tokens']:,}", f"in, {output['output_tokens']:,} out"),
-        ("cost", _usd(output["cost_usd"]), f"for {night.model} in batches"),
-        ("in real time", _usd(output["realtime_cost_usd"]), "for the same tokens"),
-        ("saved", _usd(saved), "tonight"),
-        ("a year", _usd(saved * NIGHTS_A_YEAR), "saved, with a night of this size every day"),
+        ("cost", usd(output["cost_usd"]), f"for {night.model} in batches"),
+        ("in real time", usd(output["realtime_cost_usd"]), "for the same tokens"),
+        ("saved", usd(saved), "tonight"),
+        ("a year", usd(saved * NIGHTS_A_YEAR), "saved, with a night of this size every day"),
     )
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
@@ -213,11 +213,3 @@ def _short(ticket_id: str) -> str:
     text = Text(readable(ticket_id))
     text.truncate(ID_CELLS, overflow="ellipsis")
     return text.plain
-
-
-def _share(share: float) -> str:
-    return "<1%" if share < 0.005 else f"{share:.0%}"
-
-
-def _usd(amount: float) -> str:
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:,.4f}"

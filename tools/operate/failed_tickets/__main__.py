@@ -24,6 +24,7 @@ from tools.operate.failed_tickets.table import (
     retry,
 )
 from tools.operate.stack import Stack, Unusable, explained, find
+from tools.words import count
 
 DONE, DECLINED, UNUSABLE, STOPPED = 0, 1, 2, 130
 ROWS = 50
@@ -90,7 +91,7 @@ def ask_again(stack: Stack, console: Console, options: argparse.Namespace) -> in
     if not reasons:
         return DONE
     total = sum(counts[reason] for reason in reasons)
-    what = f"{total:,} failed tickets" if total > 1 else "1 failed ticket"
+    what = count(total, "failed ticket")
     for reason in reasons:
         console.print(Text(f" {counts[reason]:>8,}  {readable(reason)}"))
     if options.dry_run:
@@ -110,8 +111,8 @@ def _set_back(stack: Stack, console: Console, reasons: list[str], total: int) ->
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=total)
         done = retry(_table(stack), _chosen(stack, reasons), lambda n: progress.advance(bar, n))
-    asks = "ticket asks" if done.pending == 1 else "tickets ask"
-    console.print(f" {done.pending:,} {asks} for a category again.", style="green")
+    asking = count(done.pending, "ticket asks", "tickets ask")
+    console.print(f" {asking} for a category again.", style="green")
     if done.changed:
         console.print(f" {done.changed:,} had changed meanwhile and were left as they are.")
     console.print(
@@ -132,17 +133,16 @@ def _chosen(stack: Stack, reasons: list[str]) -> Iterator[FailedTicket]:
 
 
 def _left_out(empty: int) -> str:
-    have = "1 ticket has" if empty == 1 else f"{empty:,} tickets have"
     return (
-        f" {have} no text and would be given up again: left as failed. "
-        f"REASON={EMPTY} sets such tickets back."
+        f" {count(empty, 'ticket has', 'tickets have')} no text and would be given up again: "
+        f"left as failed. REASON={EMPTY} sets such tickets back."
     )
 
 
 def _must_be_known(reason: str | None, counts: Counter[str]) -> None:
     if reason is None or reason in counts:
         return
-    known = ", ".join(f"{readable(name)} ({count:,})" for name, count in counts.most_common())
+    known = ", ".join(f"{readable(name)} ({tickets:,})" for name, tickets in counts.most_common())
     raise Unusable(
         f"No ticket is failed for the reason {reason!r}. "
         + (f"There are: {known}." if known else "No ticket is failed at all.")
@@ -169,8 +169,8 @@ def _summary(counts: Counter[str], sentences: dict[str, str], stack: Stack) -> T
     table.add_column("tickets", justify="right", no_wrap=True)
     table.add_column("reason", no_wrap=True)
     table.add_column("for example", style="dim")
-    for reason, count in counts.most_common():
-        table.add_row(f"{count:,}", Text(readable(reason)), Text(readable(sentences[reason])))
+    for reason, tickets in counts.most_common():
+        table.add_row(f"{tickets:,}", Text(readable(reason)), Text(readable(sentences[reason])))
     if counts.keys() - {EMPTY}:
         table.caption = f"To ask again: make tickets-retry STACK={stack.name} [REASON=...]"
     else:

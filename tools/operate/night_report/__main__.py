@@ -4,6 +4,7 @@ Exit codes: 0 written, 2 it cannot be made.
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -19,27 +20,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with explained():
             record = read(find(options.stack), options.run)
-        name = f"night-report-{options.stack}-{_plain(record.night.run_id)}.html"
+        run_id = record.night.run_id
+        name = f"night-report-{options.stack}-{re.sub(r'[^A-Za-z0-9_.-]', '-', run_id)[:100]}.html"
         target = options.out or DIRECTORY / name
-        _write(target, page(record))
-    except Unusable as error:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(page(record), encoding="utf-8")
+    except (Unusable, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"Run {record.night.run_id!r} of {options.stack}: {target.resolve().as_uri()}")
+    print(f"Run {run_id!r} of {options.stack}: {target.resolve().as_uri()}")
     return 0
-
-
-def _write(target: Path, text: str) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise Unusable(f"{target} cannot be written: {error.strerror or error}.") from None
-
-
-def _plain(run_id: str) -> str:
-    """A run's id as a part of a file's name."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in run_id)[:100]
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -1,83 +1,111 @@
 """What the tables say about one run, read for its page."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from nightshift.aws import from_item, to_item
-from nightshift.events import LOCK_RUN_ID
+from nightshift.ending.report import Ending, details, flat
+from nightshift.errors import LedgerMismatch
 from nightshift.runs.ledger import Ledger
-from nightshift.runs.lock import OVER
-from nightshift.runs.records import Night
+from nightshift.runs.lock import OVER, LockItem
+from nightshift.runs.records import Batch, Night
 from nightshift.tickets.table import TicketTable
 from tools.operate.failed_tickets.table import FailedTicket, failed_tickets
 from tools.operate.stack import Stack, Unusable
 
 MOST_TICKETS_READ = 2_000
 RUNS_NAMED = 5
+RUNS_COMPARED = 7
 
-
-class Report(BaseModel):
-    """The `run` item: what the last execution that did something reported. Money is USD."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    status: str
-    reason: str = ""
-    pending: int = 0
-    submitted: int = 0
-    classified: int = 0
-    failed: int = 0
-    cost_usd: float | None = None
-    realtime_cost_usd: float | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    duration_seconds: int = 0
-    reported_at: datetime | None = None
-    categories: dict[str, int] = {}
-    failures: dict[str, int] = {}
-    month_cost_usd: float | None = None
-    notices: tuple[str, ...] = ()
+type Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An execution that ended red."""
+    """An error that ended an execution red, or that a batch still has."""
 
     error: str
     cause: str
-    execution: str
-    at: datetime | None
+    execution: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Record:
-    """One run, as far as the tables tell. `earlier` are the reports of other runs, oldest first."""
+    """One run, as far as the tables tell.
+
+    `kept` is what its last execution reported. `failed` are the tickets that it gave up and that
+    are still failed, at most MOST_TICKETS_READ. `earlier` counts the categories of the runs before.
+    """
 
     stack: Stack
     night: Night
-    report: Report | None
+    kept: Item | None
     failures: tuple[Failure, ...]
     failed: tuple[FailedTicket, ...]
-    """The tickets that this run gave up and that are still failed, at most MOST_TICKETS_READ."""
-    earlier: tuple[tuple[str, Report], ...]
+    earlier: Counter[str]
     pending_now: int
     running: bool
 
+    @cached_property
+    def output(self) -> dict[str, Any]:
+        """What the workflow would return now, and the counts behind that. Where the books of a
+        batch do not balance, that batch is in no number."""
+        now: Item = {"status": "", "pending": self.pending_now}
+        kept = now if self.running or self.kept is None else self.kept
+        ending = Ending(kept["status"], kept.get("reason", ""))
+        whole = [batch for batch in self.night.batches if batch not in self.off_balance]
+        night = replace(self.night, batches=tuple(whole))
+        said = flat(night, ending, int(kept["pending"]), datetime.now(UTC))
+        return {"notices": (), **kept, **said, **details(night)}
+
+    @cached_property
+    def off_balance(self) -> list[Batch]:
+        closed = self.night.in_state("closed")
+        return [batch for batch in closed if batch.requests != batch.tally.accounted]
+
     @property
-    def all_read(self) -> bool:
-        """Whether `failed` is all of them: reading ends at MOST_TICKETS_READ."""
-        return len(self.failed) < MOST_TICKETS_READ
+    def open(self) -> list[Batch]:
+        return self.night.in_state("creating", "open")
+
+    @cached_property
+    def problem(self) -> Failure | None:
+        """What needs a person: a red end that no later report has made good, or a batch."""
+        if self.standing_failures:
+            return self.standing_failures[-1]
+        for batch in self.night.batches:
+            if batch.problem and (batch.disputed or batch.set_aside):
+                error, _, cause = batch.problem.partition(": ")
+                return Failure(error, cause)
+        if self.off_balance:
+            names = ", ".join(batch.record for batch in self.off_balance)
+            return Failure(LedgerMismatch.__name__, f"The books of {names} do not balance.")
+        return None
 
     @property
     def standing_failures(self) -> list[Failure]:
         """Those that no later report has made good."""
-        reported = self.report.reported_at if self.report else None
+        reported = self.reported_at
         return [f for f in self.failures if not (reported and f.at and f.at < reported)]
+
+    @property
+    def reported_at(self) -> datetime | None:
+        return datetime.fromisoformat(self.kept["reported_at"]) if self.kept else None
+
+    @cached_property
+    def moments(self) -> list[tuple[datetime, str]]:
+        """All that is known to have happened, in order, and which execution did it, if known."""
+        found: list[tuple[datetime | None, str]] = [(f.at, f.execution) for f in self.failures]
+        for b in self.night.batches:
+            found += [(b.intent_at, b.execution), (b.created_at, b.execution)]
+            found += [(b.ended_at, ""), (b.closed_at, b.closed_by or "")]
+        found.append((self.reported_at, ""))
+        return sorted((at, execution) for at, execution in found if at)
 
 
 def read(stack: Stack, run_id: str | None) -> Record:
@@ -85,32 +113,35 @@ def read(stack: Stack, run_id: str | None) -> Record:
 
     Raises Unusable if there is no such run.
     """
-    activity, reports = _all_runs(stack)
-    if not activity:
+    runs = _runs(stack)
+    if not runs:
         raise Unusable(f"{stack.name} has no record of any run yet: no night had anything to do.")
-    latest_first = sorted(activity, key=lambda run: activity[run], reverse=True)
+    latest_first = sorted(runs, key=lambda run: _last_heard(runs[run]), reverse=True)
     chosen = run_id or latest_first[0]
-    if chosen not in activity:
+    if chosen not in runs:
         known = ", ".join(latest_first[:RUNS_NAMED])
         raise Unusable(f"{stack.name} has no run {chosen!r}. The latest are: {known}.")
     night = Ledger(stack.dynamodb, stack.run_table).night(chosen)
-    before = [run for run in reversed(latest_first) if activity[run] < activity[chosen]]
+    before = latest_first[latest_first.index(chosen) + 1 :]
+    reports = [report for run in before if (report := _kept(runs[run]))]
+    counted = [report["categories"] for report in reports if report.get("categories")]
     return Record(
         stack,
         night,
-        reports.get(chosen),
-        tuple(_failures(stack, chosen)),
+        _kept(runs[chosen]),
+        tuple(sorted(_failures(runs[chosen]), key=lambda failure: str(failure.at))),
         tuple(islice(_given_up(stack, night), MOST_TICKETS_READ)),
-        tuple((run, reports[run]) for run in before if run in reports),
+        sum(map(Counter, counted[:RUNS_COMPARED]), Counter()),
         TicketTable(stack.dynamodb, stack.ticket_table).count_pending(),
         _is_running(stack, chosen),
     )
 
 
-def _all_runs(stack: Stack) -> tuple[dict[str, str], dict[str, Report]]:
-    """When each run was last heard of, and the reports; the table forgets after 90 days."""
+def _runs(stack: Stack) -> dict[str, list[Item]]:
+    """The reports, batches and failures of all runs; the table forgets after 90 days."""
     pages = stack.dynamodb.get_paginator("scan").paginate(
         TableName=stack.run_table,
+        ConsistentRead=True,
         FilterExpression="#record = :run OR begins_with(#record, :batch) "
         "OR begins_with(#record, :failure)",
         ExpressionAttributeNames={"#record": "record"},
@@ -118,64 +149,45 @@ def _all_runs(stack: Stack) -> tuple[dict[str, str], dict[str, Report]]:
             {":run": "run", ":batch": "batch#", ":failure": "failure#"}
         ),
     )
-    activity: dict[str, str] = {}
-    reports: dict[str, Report] = {}
+    runs: dict[str, list[Item]] = defaultdict(list)
     for item in (from_item(item) for page in pages for item in page["Items"]):
-        run = item["run_id"]
-        moments = [item.get(name, "") for name in ("intent_at", "reported_at", "failed_at")]
-        activity[run] = max(activity.get(run, ""), *moments)
-        if item["record"] == "run":
-            reports[run] = _report(item)
-    return activity, reports
+        runs[item["run_id"]].append(item)
+    return runs
 
 
-def _report(item: Mapping[str, Any]) -> Report:
-    try:
-        return Report.model_validate(dict(item))
-    except ValidationError as error:
-        raise Unusable(f"The report of run {item['run_id']} cannot be read: {error}") from None
+def _last_heard(items: Iterable[Item]) -> str:
+    names = ("intent_at", "reported_at", "failed_at")
+    return max(str(item.get(name, "")) for item in items for name in names)
 
 
-def _failures(stack: Stack, run_id: str) -> Iterator[Failure]:
-    """Executions that were started on the date of this run and failed, the first one first."""
-    pages = stack.dynamodb.get_paginator("query").paginate(
-        TableName=stack.run_table,
-        KeyConditionExpression="run_id = :run AND begins_with(#record, :failure)",
-        ExpressionAttributeNames={"#record": "record"},
-        ExpressionAttributeValues=to_item({":run": run_id, ":failure": "failure#"}),
-        ConsistentRead=True,
-    )
-    found = []
-    for item in (from_item(item) for page in pages for item in page["Items"]):
-        at = item.get("failed_at")
-        moment = datetime.fromisoformat(at) if at else None
-        found.append(
-            Failure(item.get("error", ""), item.get("cause", ""), item.get("execution", ""), moment)
-        )
-    return iter(sorted(found, key=lambda f: f.at or datetime.min.replace(tzinfo=UTC)))
+def _kept(items: Iterable[Item]) -> Item | None:
+    return next((item for item in items if item["record"] == "run"), None)
+
+
+def _failures(items: Iterable[Item]) -> Iterator[Failure]:
+    for item in items:
+        if item["record"].startswith("failure#"):
+            at = datetime.fromisoformat(item["failed_at"]) if "failed_at" in item else None
+            error, cause = item.get("error", ""), item.get("cause", "")
+            yield Failure(error, cause, item.get("execution", ""), at)
 
 
 def _given_up(stack: Stack, night: Night) -> Iterator[FailedTicket]:
     """Those failed tickets that a batch of this run gave up, or that had no text in it."""
     batches = {batch.batch_id for batch in night.batches}
-    empties = f"{night.run_id}/empty#"
+    blank = f"{night.run_id}/empty#"
     for ticket in failed_tickets(TicketTable(stack.dynamodb, stack.ticket_table)):
-        if ticket.batch_id in batches or ticket.batch_id.startswith(empties):
+        if ticket.batch_id in batches or ticket.batch_id.startswith(blank):
             yield ticket
 
 
 def _is_running(stack: Stack, run_id: str) -> bool:
     """Whether the lock is held by an execution that runs, and this run is not finished."""
-    item = stack.dynamodb.get_item(
-        TableName=stack.run_table,
-        Key=to_item({"run_id": LOCK_RUN_ID, "record": "lock"}),
-        ConsistentRead=True,
-    )
-    lock = from_item(item.get("Item", {}))
-    if run_id not in lock.get("unfinished", ()):
+    lock = LockItem(stack.dynamodb, stack.run_table, lambda arn: None).read()
+    if run_id not in lock.unfinished or lock.holder is None:
         return False
     try:
-        status = stack.states.describe_execution(executionArn=lock["holder"])["status"]
-    except (stack.states.exceptions.ExecutionDoesNotExist, stack.states.exceptions.InvalidArn):
+        found = stack.states.describe_execution(executionArn=lock.holder)
+        return str(found["status"]) not in OVER
+    except stack.states.exceptions.ExecutionDoesNotExist:
         return False
-    return status not in OVER
