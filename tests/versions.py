@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nightshift.task.request import version_of
-from nightshift.task.task import task
+from tests.tasks import task
 
 IN_THE_YEAR_2100 = 4_102_444_800
 

@@ -7,7 +7,7 @@ from statistics import mean
 from typing import Any
 
 from nightshift.pace import FASTEST
-from nightshift.task.task import task
+from tests.tasks import task
 from tests.bench.dynamodb import ANSWER_SECONDS
 from tests.bench.stage import Stage, stage, template_defaults
 from tests.bench.subject import Subject, Target

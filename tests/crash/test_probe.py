@@ -9,7 +9,7 @@ import pytest
 
 from nightshift.runs.records import Version
 from nightshift.task.request import version_of
-from nightshift.task.task import task
+from tests.tasks import task
 from tests.crash.stack import Stack
 from tests.crash_proof.world import BROKEN, HEALTHY, Prompt, Workshop, workshop
 from tools.local.claude_standin.answers import RowRule

@@ -18,7 +18,7 @@ from nightshift.runs import probe
 from nightshift.runs.held import LONGEST_LIFE
 from nightshift.runs.ledger import Ledger
 from nightshift.runs.records import Night
-from nightshift.task.task import task
+from tests.tasks import task
 from tests.crash_proof.world import DAWN, SETTINGS, World
 
 

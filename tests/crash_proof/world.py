@@ -40,7 +40,8 @@ from nightshift.runs.ledger import Ledger
 from nightshift.runs.lock import LockItem
 from nightshift.settings import Settings
 from nightshift.task.request import version_of
-from nightshift.task.task import Task, task
+from nightshift.task.task import Task
+from tests.tasks import task
 from nightshift.tickets import table_check
 from nightshift.tickets.table import TicketTable
 from tests.crash_proof.edges import (

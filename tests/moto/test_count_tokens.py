@@ -7,7 +7,7 @@ import pytest
 from nightshift.claude.client import Claude
 from nightshift.errors import ClaudeRejected
 from nightshift.task.request import template_for
-from nightshift.task.task import task
+from tests.tasks import task
 from tools.local.claude_standin import StandIn
 
 

@@ -34,7 +34,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> type[Clock]:
 @pytest.fixture
 def bound(scene: Scene, clock: type[Clock]) -> Decimal:
     """What one of this file's tickets counts while its batch is open."""
-    message = scene.stack.task.message_for("Invoice of A", "")
+    message = scene.stack.task.message_for(shown("Invoice of A", ""))
     most = scene.stack.template.most_input_tokens(str(message))
     usd = scene.stack.template.bound(scene.stack.price).of(most)
     scene.configure(MAX_MONTHLY_COST_USD=usd * 3)

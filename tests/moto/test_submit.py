@@ -21,7 +21,7 @@ from nightshift.runs.records import Round, Tally
 from nightshift.sending.send import TIME_TO_SEND
 from nightshift.submit import submit
 from nightshift.task.request import version_of
-from nightshift.task.task import task
+from tests.tasks import shown, task
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import Ticket
 from tests.moto.scene import DAY, STARTED_AT, Item, Scene, Step
@@ -720,7 +720,7 @@ def _holding(scene: Scene, call: SubmitCall) -> str:
 
 def _bound(scene: Scene, ticket_id: str) -> Decimal:
     """The most that a ticket of `put` can cost."""
-    message = scene.stack.task.message_for(f"Invoice of {ticket_id}", "")
+    message = scene.stack.task.message_for(shown(f"Invoice of {ticket_id}", ""))
     assert message
     template = scene.stack.template
     return template.bound(scene.stack.price).of(template.most_input_tokens(message))

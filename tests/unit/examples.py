@@ -5,7 +5,7 @@ from typing import Any
 
 from nightshift.claude import custom_id
 from nightshift.claude.custom_id import CustomId
-from nightshift.task.task import task
+from tests.tasks import task
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.ticket import GUARDED, Ticket
 

@@ -12,7 +12,7 @@ from nightshift.claude.money import Price
 from nightshift.errors import TableRefused
 from nightshift.pace import Pace
 from nightshift.runs.ledger import Ledger
-from nightshift.task.task import task
+from tests.tasks import task
 from nightshift.tickets.table import TicketTable
 from nightshift.writing.apply import Applied, Applier
 from nightshift.writing.decision import Rules

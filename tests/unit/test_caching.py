@@ -13,7 +13,8 @@ from nightshift.claude.money import NOTHING, Usage
 from nightshift.claude.prices import published
 from nightshift.dry_run.forecast import CACHE_HITS, Forecast
 from nightshift.task.request import RequestTemplate, template_for
-from nightshift.task.task import Task, task
+from nightshift.task.task import Task
+from tests.tasks import shown, task
 from tools.local import sample
 from tools.local.claude_standin import Life
 from tools.local.claude_standin.batches import Batches
@@ -37,7 +38,7 @@ def with_taxonomy() -> Task:
 def messages() -> list[str]:
     """What the tickets of the sample that have any text are asked as."""
     texts = ((ticket.get("subject", ""), ticket.get("body", "")) for ticket in sample.tickets())
-    return [message for text in texts if (message := task().message_for(*text)) is not None]
+    return [message for text in texts if (message := task().message_for(shown(*text))) is not None]
 
 
 @cache

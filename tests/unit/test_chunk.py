@@ -14,7 +14,7 @@ from nightshift.claude import custom_id
 from nightshift.claude.prices import published
 from nightshift.sending.chunk import MAX_BYTES, Builder, Chunk, Room, Spool
 from nightshift.task.request import template_for
-from nightshift.task.task import task
+from tests.tasks import shown, task
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.ticket import Ticket
@@ -68,7 +68,7 @@ def test_a_chunk_is_the_requests_of_its_tickets_in_key_order() -> None:
     chunk = build(walk("a", "b", "c"))
 
     names = [custom_id.parse(request["custom_id"]) for request in requests_of(chunk)]
-    message = task().message_for("Refund", "Where is my money?")
+    message = task().message_for(shown("Refund", "Where is my money?"))
     assert [(n.token, n.ordinal, n.ticket_id) for n in names if n] == [
         (chunk.token, 0, "a"),
         (chunk.token, 1, "b"),

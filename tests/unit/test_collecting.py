@@ -17,7 +17,7 @@ from nightshift.collect import collect
 from nightshift.deployment import Deployment
 from nightshift.events import CollectCall
 from nightshift.runs.records import Batch, Tally
-from nightshift.task.task import task
+from tests.tasks import task
 from nightshift.writing.apply import Applied
 from tests.unit.examples import TOKEN, name_of, raw, succeeded, ticket
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nightshift.claude.prices import published
-from nightshift.task.task import task
+from tests.tasks import task
 from tools.desk.cost.__main__ import main
 from tools.desk.cost.compare import Tickets, load, offers
 

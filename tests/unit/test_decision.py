@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nightshift.claude import results
 from nightshift.claude.results import Line
-from nightshift.task.task import task
+from tests.tasks import task
 from nightshift.tickets.ticket import Change, Ticket
 from nightshift.writing.decision import Decision, Rules, decide
 from tests.unit.examples import Item, errored, item, name_of, raw, read, succeeded, ticket

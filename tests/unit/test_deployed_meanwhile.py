@@ -17,7 +17,8 @@ from nightshift.runs.ledger import Ledger
 from nightshift.runs.lock import LockItem
 from nightshift.runs.records import Batch
 from nightshift.task.request import version_of
-from nightshift.task.task import Task, task
+from nightshift.task.task import Task
+from tests.tasks import task
 from nightshift.tickets.table import TicketTable
 from tests.crash_proof.world import Workshop, workshop
 from tests.unit.examples import TOKEN, Item, item, name_of, raw, read, succeeded

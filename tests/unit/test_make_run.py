@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.task.task import task
+from tests.tasks import task
 from tools.local.night import __main__ as command
 
 OTHER_MODEL = "claude-haiku-5-5"

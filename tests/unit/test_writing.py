@@ -14,7 +14,7 @@ from nightshift.claude.money import Price
 from nightshift.errors import TableRefused
 from nightshift.pace import Pace
 from nightshift.runs.ledger import Ledger
-from nightshift.task.task import task
+from tests.tasks import task
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import Change

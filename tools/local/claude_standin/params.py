@@ -340,6 +340,6 @@ def _schema_of(params: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _labels(system: str) -> tuple[str, ...]:
-    """The words to choose from: those of a prompt of Nightshift's, else known ones in any prompt."""
+    """The labels that a prompt of Nightshift's lists, else the known ones in any prompt."""
     words = set(re.findall(r"\w+", system.lower()))
     return labels_of(system) or tuple(name for name in CATEGORIES if name in words)
