@@ -169,13 +169,7 @@ def _budgeted(script: Script, scale: float) -> Script:
 def _run(world: Theatre, start: datetime, script: Script) -> None:
     arn = WORKFLOW.replace("stateMachine", "execution") + f":{uuid5(NAMESPACE_URL, str(start))}"
     execution = PatientExecution(world, arn, dict(script.input), world.now)
-    for _ in range(2_000):
-        if not execution.running:
-            break
-        world.wait_until(execution.ready_at)
-        execution.step()
-        execution.ready_at = max(execution.ready_at, world.now)
-    assert not execution.running, "the night does not end"
+    execution.run()
 
 
 def _put(ours: Workshop, tickets: list[Item]) -> None:

@@ -25,7 +25,7 @@ from nightshift.task.task import task
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import Ticket
 from tests.moto.scene import DAY, STARTED_AT, Item, Scene, Step
-from tests.moto.test_transactions import Canceling
+from tests.moto.test_ledger_transactions import Canceling
 
 EMPTY = "empty_ticket: "
 LARGEST_ITEM = 404_950  # bytes, names and values: what moto takes, a little below the 400 KB of AWS
