@@ -125,12 +125,6 @@ class Tables:
                 self.units["write"] += 2
         return {}
 
-    def BatchWriteItem(self, asked: Any) -> Any:  # noqa: N802
-        for table, puts in asked["RequestItems"].items():
-            for put in puts:
-                self._put(table, put["PutRequest"]["Item"])
-        return {"UnprocessedItems": {}}
-
     def BatchExecuteStatement(self, asked: Any) -> Any:  # noqa: N802
         for each in asked["Statements"]:
             sets, removes = _partiql(each["Statement"])
