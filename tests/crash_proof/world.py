@@ -497,7 +497,6 @@ class Workshop:
 def workshop(constants: Mapping[str, dict[str, Any]] = SMALL) -> Iterator[Workshop]:
     """Everything that stays patched while nights are played, `constants` by their modules."""
     ours = Workshop()
-    log = logging.getLogger("nightshift")
     transport = {
         "__init__": lambda self, *_, **__: None,
         "handle_request": ours.http,
@@ -505,8 +504,10 @@ def workshop(constants: Mapping[str, dict[str, Any]] = SMALL) -> Iterator[Worksh
     }
     with ExitStack() as stack:
         enter = stack.enter_context
-        stack.callback(log.setLevel, log.level)
-        log.setLevel(logging.CRITICAL)
+        for said_by in ("nightshift", "dynamodb"):  # the package, and MiniStack's engine
+            log = logging.getLogger(said_by)
+            stack.callback(log.setLevel, log.level)
+            log.setLevel(logging.CRITICAL)
         enter(mock.patch.dict(os.environ, CREDENTIALS))
         enter(mock.patch.multiple(httpx2.HTTPTransport, **transport))
         enter(mock.patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=_no_wait)))
