@@ -171,7 +171,7 @@ def collected(stack: Stack, night: Execution, monkeypatch: pytest.MonkeyPatch, n
     with monkeypatch.context() as deployed:
         deployed.setattr(World, "task", now)
         night.run(until=lambda: the_batch().state == "closed")
-    assert the_batch().deleted
+    assert stack.world.claude.everything()[0].deleted
     return the_batch()
 
 
