@@ -10,13 +10,13 @@ from os import cpu_count
 
 from rich.console import Console
 
-from tests.bench import OUTPUT, bill, decode, growth, history, large, plot, runtime, start, volume
+from tests.bench import OUTPUT, bill, decode, growth, history, plot, runtime, start, volume
 from tests.bench.stage import write_tickets
 from tests.bench.subject import Subject, show, show_targets
 
 SIZES = (1_000, 10_000, 20_000, 100_000)
 QUICK_SIZES = (1_000, 10_000)
-SUBJECTS = ("volume", "growth", "large", "decode", "start", "history", "bill")
+SUBJECTS = ("volume", "growth", "decode", "start", "history", "bill")
 console = Console(highlight=False)
 
 
@@ -72,8 +72,6 @@ def measure(
         keep(volume.measure(tickets, sizes, tell))
     if "growth" in wanted:
         keep(growth.measure(tickets, [sizes[-1] // 100, sizes[-1] // 10, sizes[-1]], tell))
-    if "large" in wanted:
-        keep(large.measure(tell))
     if "decode" in wanted:
         keep(decode.measure(tickets, min(sizes[-1], 20_000), tell))
     seconds: dict[str, float] = {}
@@ -81,7 +79,7 @@ def measure(
         subjects, seconds = start.measure(tell)
         keep(subjects)
     if "history" in wanted:
-        tell("walking the workflow")
+        tell("playing nights of 24 hours")
         keep(history.measure())
     if "bill" in wanted:
         keep(bill.measure(tickets, sizes[-1], seconds, tell))

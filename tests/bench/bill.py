@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import REPOSITORY, prices
-from tests.bench.history import HOUR, Walk, walked
+from tests.bench.history import Counted, played
 from tests.bench.runtime import FUNCTIONS
-from tests.bench.stage import stage, template, template_defaults
+from tests.bench.stage import stage, template_defaults
 from tests.bench.subject import Subject, Target
+from tests.definitions import TEMPLATE
 
-STATES = {"submit": "Submit batches", "status": "Check status", "collect": "Collect batch"}
 # START, END, REPORT, two lines of our own and the metrics: 2 KB a call, rounded up.
 LOG_GB_PER_CALL = 2e-6
 # docs.aws.amazon.com, DynamoDB partition limits, 2026-11; MaxConcurrency in workflow.asl.yaml.
-INDEX_WRITES_PER_SECOND, COLLECTED_AT_ONCE = 1_000, 4
+INDEX_WRITES_PER_SECOND = 1_000
+AT_ONCE = {"submit": 1, "status": 1, "collect": 4}
 # AWS promises nothing; a function that was idle for some minutes usually is still there.
 IDLE_SECONDS = 300.0
 METRIC_HOURS_PER_NIGHT, NIGHTS_PER_MONTH = 2, 30
@@ -51,27 +52,27 @@ def measure(
     bills = []
     for size, hours in ((SMALL, SMALL_HOURS), (large, LARGE_HOURS)):
         tell(f"a night of {size:,} tickets")
-        walk = walked(ceil(size / template_defaults()["max_requests_per_batch"]), hours * HOUR)
+        story = played(ceil(size / template_defaults()["max_requests_per_batch"]), hours)
         with stage(tickets, size) as place:
-            night = place.run("ours.night", status_calls=walk.entered["Check status"])
-        bills.append(_bill(size, hours, night, walk, start))
+            night = place.run("ours.night", status_calls=len(story.called["status"]))
+        bills.append(_bill(size, hours, night, story, start))
     return [_nights(bills), _month()]
 
 
-def _bill(size: int, hours: int, night: Any, walk: Walk, start: dict[str, float]) -> Bill:
+def _bill(size: int, hours: int, night: Any, story: Counted, start: dict[str, float]) -> Bill:
     units = night["units"]
-    calls = {name: walk.entered[state] for name, state in STATES.items()}
+    calls = {name: len(times) for name, times in story.called.items()}
     services = {
-        "Lambda: work": sum(_work(name, night, calls[name]) for name in STATES)
+        "Lambda: work": sum(_work(name, night, calls[name]) for name in calls)
         + _throttled(size, night) * prices.LAMBDA_GB_SECOND,
         "Lambda: cold starts": sum(
-            _cold(walk.called[state]) * _gb_seconds(name, start[name], start[name])
-            for name, state in STATES.items()
+            _cold(times, AT_ONCE[name]) * _gb_seconds(name, start[name], start[name])
+            for name, times in story.called.items()
         )
         * prices.LAMBDA_GB_SECOND,
         "DynamoDB: writes": units["write"] * prices.DYNAMODB_WRITE,
         "DynamoDB: reads": units["read"] * prices.DYNAMODB_READ,
-        "Step Functions": walk.transitions * prices.STATE_TRANSITION,
+        "Step Functions": story.transitions * prices.STATE_TRANSITION,
         "Data to Claude": night["sent_bytes"] / 1e9 * prices.TRANSFER_OUT_GB,
         "Logs, X-Ray, secret, report, event": sum(calls.values())
         * (LOG_GB_PER_CALL * prices.LOGS_GB + prices.XRAY_TRACE + prices.SECRET_CALL)
@@ -82,13 +83,13 @@ def _bill(size: int, hours: int, night: Any, walk: Walk, start: dict[str, float]
     return Bill(size, hours, services, night["report"]["cost_usd"])
 
 
-def _cold(called: list[float]) -> int:
+def _cold(called: list[float], at_once: int) -> int:
     """Calls that find no function waiting: of those at one time, so many as run at once."""
     times = Counter(called)
     last = -IDLE_SECONDS
     cold = 0
     for moment, calls in sorted(times.items()):
-        cold += min(calls, COLLECTED_AT_ONCE) if moment - last >= IDLE_SECONDS else 0
+        cold += min(calls, at_once) if moment - last >= IDLE_SECONDS else 0
         last = moment
     return cold
 
@@ -106,14 +107,14 @@ def _work(name: str, night: Any, calls: int) -> float:
 
 def _throttled(size: int, night: Any) -> float:
     """GB-seconds of waiting that only AWS makes: one index key takes 1,000 writes a second."""
-    at_once = min(night["functions"]["collect"]["times"], COLLECTED_AT_ONCE)
+    at_once = min(night["functions"]["collect"]["times"], AT_ONCE["collect"])
     seconds = at_once * size / INDEX_WRITES_PER_SECOND
     return _gb_seconds("collect", max(0.0, seconds - night["functions"]["collect"]["seconds"]), 0)
 
 
 def _gb_seconds(name: str, seconds: float, cpu_seconds: float) -> float:
     """With less memory than one processor's share, the same work takes longer."""
-    memory = template()["Resources"][FUNCTIONS[name]]["Properties"]["MemorySize"]
+    memory = TEMPLATE["Resources"][FUNCTIONS[name]]["Properties"]["MemorySize"]
     slower = max(1.0, prices.LAMBDA_MB_PER_CPU / memory)
     return (seconds + cpu_seconds * (slower - 1)) * memory / 1024
 
@@ -147,10 +148,10 @@ def _nights(bills: list[Bill]) -> Subject:
 
 def _month() -> Subject:
     """What is paid whether or not a night runs."""
-    kinds = [resource["Type"] for resource in template()["Resources"].values()]
+    kinds = [resource["Type"] for resource in TEMPLATE["Resources"].values()]
     source = (REPOSITORY / "layers/nightshift/nightshift/observability.py").read_text()
     metrics = len(re.findall(r"\.add_metric\(", source))
-    alarms = [r for r in template()["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    alarms = [r for r in TEMPLATE["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"]
     watched = sum(map(_metrics_watched, alarms))
     hours = METRIC_HOURS_PER_NIGHT * NIGHTS_PER_MONTH
     each = metrics * prices.METRIC_MONTH

@@ -17,9 +17,6 @@ def main() -> None:
     with running(Settings(queue_limit=QUEUE_LIMIT), Life(seconds=0)) as server:
         made_on_demand = server.batches.results
         server.batches.results = cache(lambda batch_id: list(made_on_demand(batch_id)))  # type: ignore[assignment,method-assign]
-        # A collected batch is deleted at the end; the next measurement reads it again.
-        gone = {"status": 404, "message": "kept for the next measurement"}
-        server.control.add_faults({"on": "delete", "times": None, "do": {"answer": gone}})
         print(server.url, flush=True)
         sys.stdin.read()
 

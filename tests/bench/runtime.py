@@ -6,12 +6,11 @@ that no Lambda has: they would count in every size and time.
 
 import shutil
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from tests.bench import OUTPUT
 from tools.local.cloud.cloud import LocalCloud
-from tools.local.cloud.ministack import AWS_SDK
+from tools.local.cloud.ministack import link_aws_sdk
 from tools.local.cloud.stack import build
 
 LAYERS = ("DependenciesLayer", "NightshiftLayer")
@@ -30,12 +29,7 @@ def aws_sdk() -> Path:
     directory = OUTPUT / "aws-sdk"
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
-    for package in AWS_SDK:
-        spec = find_spec(package)
-        assert spec and spec.origin, f"{package} is missing"
-        origin = Path(spec.origin)
-        source = origin.parent if origin.name == "__init__.py" else origin
-        (directory / source.name).symlink_to(source)
+    link_aws_sdk(directory)
     return directory
 
 

@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from hashlib import blake2b
 from itertools import chain, count, islice
 from pathlib import Path
@@ -18,9 +17,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import yaml
 
 from tests.bench import OUTPUT, REPOSITORY, runtime
+from tests.definitions import TEMPLATE
 from tools.local.claude_standin import Settings
 from tools.local.cloud.cloud import LocalCloud
 from tools.local.night.tickets import Findings, read
@@ -70,7 +69,7 @@ class Stage:
         }
 
     def tell(self, what: str) -> Any:
-        """Let the DynamoDB server save, restore or forget; returns what it has counted."""
+        """Let the DynamoDB server forget, or say, what it has counted."""
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(f"{self.dynamodb}/{what}", timeout=60) as answer:
             return json.load(answer)
@@ -111,9 +110,9 @@ def stage(tickets: Path, pending: int) -> Iterator[Stage]:
 
 def function_settings() -> dict[str, str]:
     """The functions' environment: what the template says, its defaults, and a budget for all."""
-    written = template()["Globals"]["Function"]["Environment"]["Variables"]
+    written = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     return {
-        **{name: value for name, value in written.items() if value is not None},
+        **{name: value for name, value in written.items() if isinstance(value, str)},
         **{name.upper(): str(value) for name, value in template_defaults().items()},
         "TICKET_TABLE": TICKET_TABLE,
         "RUN_TABLE": RUN_TABLE,
@@ -133,19 +132,8 @@ def template_defaults() -> dict[str, Any]:
         "MaxAttempts": "max_attempts",
         "MaxMonthlyCostUsd": "max_monthly_cost_usd",
     }
-    parameters = template()["Parameters"]
+    parameters = TEMPLATE["Parameters"]
     return {variable: parameters[name]["Default"] for name, variable in names.items()}
-
-
-@cache
-def template() -> Any:
-    """template.yaml; what its intrinsic functions name is of no interest here."""
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
-    return yaml.load((REPOSITORY / "template.yaml").read_text(), Loader)  # noqa: S506
 
 
 def run_child(job: str, environment: dict[str, str], **arguments: Any) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import pytest
 
 from nightshift.runs.records import Version
 from nightshift.task.request import version_of
-from tests.tasks import task
 from tests.crash.stack import Stack
 from tests.crash_proof.world import BROKEN, HEALTHY, Prompt, Workshop, workshop
+from tests.tasks import task
 from tools.local.claude_standin.answers import RowRule
 from tools.local.claude_standin.batches import Life
 
@@ -87,7 +87,7 @@ def test_a_task_that_has_passed_is_sent_at_once(ours: Workshop) -> None:
     stack = stack_with(ours, MANY, HEALTHY, max_requests_per_batch=120)
 
     night = stack.start()
-    stack.run(night, until=lambda: len(stack.records("batch#")) == 3)
+    night.run(until=lambda: len(stack.records("batch#")) == 3)
 
     assert batches(stack) == [(1, 120), (1, 120), (1, 60)]
     assert not any(record["state"] == "closed" for record in stack.records("batch#"))
@@ -128,7 +128,7 @@ def test_too_few_answers_judge_nothing(ours: Workshop) -> None:
 def test_an_old_task_whose_answers_come_late_fails_nothing_today(ours: Workshop) -> None:
     stack = stack_with(ours, MANY, NEW_AND_BROKEN)
     old = stack.start()
-    stack.run(old, until=stack.created)
+    old.run(until=stack.created)
     stack.world.abort(old.arn)
     stack.world.prompt = replace(stack.world.prompt, broken=False)  # mended and deployed
 
@@ -164,7 +164,7 @@ def test_probes_that_are_never_answered_end_with_the_rounds(ours: Workshop) -> N
 def test_a_failed_probe_of_which_nobody_was_told_is_told_by_the_next_start(ours: Workshop) -> None:
     stack = stack_with(ours, MANY, NEW_AND_BROKEN)
     night = stack.start()
-    stack.run(night, until=lambda: any("problem" in b for b in stack.records("batch#")))
+    night.run(until=lambda: any("problem" in b for b in stack.records("batch#")))
     stack.world.abort(night.arn)
     stack.world.prompt = replace(stack.world.prompt, broken=False)
 

@@ -137,11 +137,11 @@ def test_cancel_asks_a_batch_once_that_the_provider_does_not_know(ours: Workshop
     stack = Stack.on(ours, Life(seconds=40_000), Trouble(EVERYTHING, 404))
     stack.put("10", "20", "30", "40")
     night = stack.start()
-    stack.run(night, until=stack.created)
+    night.run(until=stack.created)
     stack.world.abort(night.arn)
 
     canceling = stack.start(action="cancel")
-    steps = stack.run(canceling)
+    steps = canceling.run()
 
     assert stack.calls("cancel") == 1
     assert steps < 200
@@ -153,12 +153,12 @@ def test_cancel_goes_on_where_a_batch_has_just_ended(ours: Workshop) -> None:
     stack = Stack.on(ours, Life(seconds=1000), max_requests_per_batch=2)
     stack.put("10", "20", "30", "40")
     night = stack.start()
-    stack.run(night, until=lambda: len(stack.world.claude.everything()) == 2)
+    night.run(until=lambda: len(stack.world.claude.everything()) == 2)
     stack.world.claude.everything()[0].ends_at = stack.world.now - 1
 
     canceling = stack.start(action="cancel")
-    stack.run(canceling)
-    stack.run(night)
+    canceling.run()
+    night.run()
 
     assert (canceling.report or {})["status"] == "canceled"
     assert (night.report or {})["status"] == "canceled"
@@ -203,7 +203,7 @@ def test_a_red_night_stays_red_whatever_fails_while_it_is_concluded(
     stack = Stack.on(ours, Life(seconds=1000))
     stack.put("10", "20", "30", "40")
     first = stack.start()
-    stack.run(first, until=stack.created)
+    first.run(until=stack.created)
     stack.world.abort(first.arn)
     results, [batch] = stack.world.claude.results, stack.world.claude.everything()
 
@@ -275,10 +275,10 @@ def test_a_batch_that_the_table_forgets_while_it_is_collected_is_not_made_anew(
     stack = Stack.on(ours, Life(seconds=1000))
     stack.put("10")
     night = stack.start()
-    stack.run(night, until=lambda: (night.answer or {}).get("next") == "collect")
+    night.run(until=lambda: (night.answer or {}).get("next") == "collect")
     stack.forget("2026-11-22", "batch#0001")
 
-    stack.run(night)
+    night.run()
     left = stack.records("batch#")
     later = [stack.night() for _ in range(2)]
 
@@ -325,7 +325,7 @@ def test_a_batch_that_is_known_again_is_not_sent_by_a_round_that_was_under_way(
     stack.put("05")
     _refuse_creates(stack, 1)
     second, before = stack.start(), len(stack.world.journal)
-    stack.run(second, until=lambda: stack.calls("create", before) >= 1)
+    second.run(until=lambda: stack.calls("create", before) >= 1)
     stack.world.abort(second.arn)
     stack.world.now = max(stack.world.now, DAWN + 13 * HOUR)
     _refuse_creates(stack, 1)
@@ -393,7 +393,7 @@ def _steps_of(stack: Stack, execution: Execution, *ends: str) -> list[dict[str, 
     """The answers of submit, until one says what comes next as asked; else all of the execution."""
     if not ends:
         seen: list[dict[str, Any]] = []
-        stack.run(execution, until=lambda: _note(seen, execution))
+        execution.run(until=lambda: _note(seen, execution))
         return seen
     steps: list[dict[str, Any]] = []
     while not steps or steps[-1]["next"] not in ends:

@@ -18,8 +18,8 @@ from nightshift.runs import probe
 from nightshift.runs.held import LONGEST_LIFE
 from nightshift.runs.ledger import Ledger
 from nightshift.runs.records import Night
-from tests.tasks import task
 from tests.crash_proof.world import DAWN, SETTINGS, World
+from tests.tasks import task
 
 
 def violations(world: World, tickets: Sequence[dict[str, Any]]) -> list[str]:

@@ -4,10 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from nightshift.collect import collect
 from nightshift.deployment import Deployment
@@ -17,15 +14,14 @@ from nightshift.submit import submit
 from tests.crash_proof.edges import Death, Process
 from tests.crash_proof.faults import INSTEAD
 from tests.crash_proof.world import World
+from tests.definitions import STATES
 
-STATES = yaml.safe_load((Path(__file__).parents[2] / "workflow.asl.yaml").read_text())["States"]
-_MAP = STATES["Collect results"]["ItemProcessor"]["States"]
 RETRIERS = {
     "submit": STATES["Submit batches"]["Retry"],
     "status": STATES["Check status"]["Retry"],
-    "collect": _MAP["Collect batch"]["Retry"],
+    "collect": STATES["Collect batch"]["Retry"],
 }
-SET_ASIDE = _MAP["Set the batch aside"]["Arguments"]
+SET_ASIDE = STATES["Set the batch aside"]["Arguments"]
 RECORD, MARK = (STATES[name]["Arguments"] for name in ("Record the failure", "Mark it as told"))
 CALLS: dict[str, Callable[[Any, Deployment, World], dict[str, Any]]] = {
     "submit": lambda event, stack, _: submit(SubmitCall.parse(event), stack, lambda: 600.0),
@@ -34,7 +30,7 @@ CALLS: dict[str, Callable[[Any, Deployment, World], dict[str, Any]]] = {
         CollectCall.parse(event), stack, lambda: world.collect_seconds
     ),
 }
-MOST_STEPS = 1000
+MOST_STEPS = 2000
 
 
 class Endless(AssertionError):
@@ -111,6 +107,16 @@ class Execution:
     @property
     def hanging(self) -> bool:
         return self.blocked is not None and self.blocked.hanging
+
+    def run(self, until: Callable[[], object] = lambda: False, steps: int = MOST_STEPS) -> int:
+        """Go to the end, or until something is so; returns how many steps that took."""
+        for step in range(steps):
+            if not self.running or until():
+                return step
+            self.world.wait_until(self.ready_at)
+            self.step()
+            self.ready_at = max(self.ready_at, self.world.now)
+        raise Endless(f"no end after {steps} steps")
 
     def step(self) -> None:
         """Enter the next state; one that was redriven enters the state again that it was in."""

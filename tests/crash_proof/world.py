@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from math import inf
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -25,7 +24,6 @@ from unittest import mock
 import botocore.endpoint
 import httpx2
 import msgspec
-import yaml
 from ministack.services import dynamodb as ministack
 
 from nightshift import aws
@@ -41,7 +39,6 @@ from nightshift.runs.lock import LockItem
 from nightshift.settings import Settings
 from nightshift.task.request import version_of
 from nightshift.task.task import Task
-from tests.tasks import task
 from nightshift.tickets import table_check
 from nightshift.tickets.table import TicketTable
 from tests.crash_proof.edges import (
@@ -54,13 +51,14 @@ from tests.crash_proof.edges import (
     Wire,
 )
 from tests.crash_proof.faults import MODES, READS, Fault, Strike
+from tests.definitions import tables
+from tests.tasks import task
 from tests.versions import passed
 from tools.local.claude_standin.answers import RowRule
 from tools.local.claude_standin.batches import Batch, Batches, Life
 from tools.local.claude_standin.endpoints import perform, route
 from tools.local.claude_standin.errors import ApiError
 
-ROOT = Path(__file__).parents[2]
 DAWN = datetime(2026, 11, 22, 2, tzinfo=UTC).timestamp()
 POLL_SECONDS = 200
 # What is large in the package, made small: a batch of four lines is two groups with a checkpoint
@@ -428,14 +426,13 @@ class Workshop:
 
     def __init__(self) -> None:
         self.world: World | None = None
-        self._tables = _tables_of_the_template()
         self._free: list[SimpleNamespace] = []
         self._numbers = itertools.count()
         self._hosts: dict[str, tuple[World, Process]] = {}
         self.engine_lock = threading.Lock()
 
     def make_tables(self) -> None:
-        for name, definition in self._tables.items():
+        for name, definition in tables("tickets", "runs").items():
             self.engine("DeleteTable", msgspec.json.encode({"TableName": name}))
             status, _, body = self.engine("CreateTable", msgspec.json.encode(definition))
             assert status == 200, body
@@ -501,7 +498,6 @@ class Workshop:
 def workshop(constants: Mapping[str, dict[str, Any]] = SMALL) -> Iterator[Workshop]:
     """Everything that stays patched while nights are played, `constants` by their modules."""
     ours = Workshop()
-    log = logging.getLogger("nightshift")
     transport = {
         "__init__": lambda self, *_, **__: None,
         "handle_request": ours.http,
@@ -509,8 +505,10 @@ def workshop(constants: Mapping[str, dict[str, Any]] = SMALL) -> Iterator[Worksh
     }
     with ExitStack() as stack:
         enter = stack.enter_context
-        stack.callback(log.setLevel, log.level)
-        log.setLevel(logging.CRITICAL)
+        for said_by in ("nightshift", "dynamodb"):  # the package, and MiniStack's engine
+            log = logging.getLogger(said_by)
+            stack.callback(log.setLevel, log.level)
+            log.setLevel(logging.CRITICAL)
         enter(mock.patch.dict(os.environ, CREDENTIALS))
         enter(mock.patch.multiple(httpx2.HTTPTransport, **transport))
         enter(mock.patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=_no_wait)))
@@ -540,21 +538,3 @@ def _clock(ours: Workshop) -> type[datetime]:
             return datetime.fromtimestamp(DAWN, UTC) + timedelta(seconds=moment - DAWN)
 
     return Clock
-
-
-def _tables_of_the_template() -> dict[str, dict[str, Any]]:
-    """The definitions of both tables as `template.yaml` has them."""
-
-    class Loader(yaml.SafeLoader):
-        """CloudFormation's own tags say nothing about keys and indexes."""
-
-    Loader.add_multi_constructor("!", lambda *_: None)
-    # The loader is a SafeLoader.
-    template = yaml.load((ROOT / "template.yaml").read_text(), Loader)  # noqa: S506
-    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-    tables = {}
-    for name, resource in (("tickets", "OwnTicketTable"), ("runs", "RunTable")):
-        properties = template["Resources"][resource]["Properties"]
-        known = {key: properties[key] for key in wanted if key in properties}
-        tables[name] = {"TableName": name, **known}
-    return tables

@@ -147,11 +147,7 @@ def play(
 
 def _run(world: Theatre, start: datetime, asked: Item) -> None:
     arn = WORKFLOW.replace("stateMachine", "execution") + f":{uuid5(NAMESPACE_URL, str(start))}"
-    execution = PatientExecution(world, arn, asked, world.now)
-    while execution.running:
-        world.wait_until(execution.ready_at)
-        execution.step()
-        execution.ready_at = max(execution.ready_at, world.now)
+    PatientExecution(world, arn, asked, world.now).run()
 
 
 def _rules(tickets: list[Item], script: Script) -> Iterator[RowRule]:

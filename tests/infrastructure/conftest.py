@@ -1,19 +1,15 @@
 """The template and the workflow as documents."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from samtranslator.yaml_helper import yaml_parse
 
-ROOT = Path(__file__).parents[2]
+from tests.definitions import TEMPLATE, WORKFLOW
 
 
 @pytest.fixture(scope="session")
 def template() -> Any:
-    """template.yaml, with CloudFormation's short forms spelled out: `!Ref A` is {"Ref": "A"}."""
-    return yaml_parse((ROOT / "template.yaml").read_text())
+    return TEMPLATE
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +19,4 @@ def resources(template: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def workflow() -> Any:
-    return yaml.safe_load((ROOT / "workflow.asl.yaml").read_text())
+    return WORKFLOW

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from tests.crash.stack import Stack, through_handlers
 from tests.crash_proof.world import workshop
+from tests.handlers import counted, documents_in
 from tests.infrastructure.cloudwatch import DAY, HOUR, Alarm, Point, metric_math
-from tests.unit.played import counted, documents_in, new_world, play, put, start, through_handlers
+from tools.local.claude_standin.batches import Life
 
 STACK = "a-stack"
 # What AWS emits, by namespace: names, and the dimensions that they come with (docs.aws.amazon.com:
@@ -82,10 +84,9 @@ def filled(text: str, named: dict[str, str]) -> str:
 def emitted() -> tuple[set[str], set[str]]:
     """The names of what the functions count in a night, and the dimensions that they send."""
     with workshop() as ours, through_handlers(), redirect_stdout(StringIO()) as out:
-        world = new_world(ours)
-        put(world, "A")
-        night = play(start(world))
-        assert night.error == ""
+        stack = Stack.on(ours, Life(seconds=1000))
+        stack.put("A")
+        assert stack.night()["status"] == "complete"
         documents = documents_in(out.getvalue())
     names: set[str] = set()
     for document in documents:

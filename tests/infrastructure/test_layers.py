@@ -6,17 +6,15 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import MAGIC_NUMBER, cache_from_source, find_spec, source_hash
+from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from pathlib import Path
 
 import pytest
 
 from tools.local.cloud.cloud import REPOSITORY, LocalCloud
+from tools.local.cloud.ministack import link_aws_sdk
 from tools.local.cloud.stack import build
 
-# What the runtime puts beside the standard library
-# (docs.aws.amazon.com, Lambda, Python runtimes, 2026-11).
-AWS_SDK = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 FUNCTIONS = ("SubmitFunction", "StatusFunction", "CollectFunction")
 LAYERS = ("DependenciesLayer", "NightshiftLayer")
 # An ELF header's `e_machine` for each platform that a native module's name ends with.
@@ -60,12 +58,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def aws_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the AWS SDK and nothing else."""
     directory = tmp_path_factory.mktemp("aws-sdk")
-    for package in AWS_SDK:
-        spec = find_spec(package)
-        assert spec is not None
-        origin = Path(str(spec.origin))
-        source = origin.parent if origin.name == "__init__.py" else origin
-        (directory / source.name).symlink_to(source)
+    link_aws_sdk(directory)
     return directory
 
 

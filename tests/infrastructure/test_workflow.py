@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from importlib import import_module
-from itertools import pairwise
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any
@@ -17,12 +16,11 @@ from statelint.linter import Linter
 
 import nightshift
 from nightshift import errors
-from tests.moto.scene import Context
-from tests.unit.test_unexpected import entry_point
+from tests.definitions import EVENTS, ITERATION, MOST_EVENTS, STATES, events
+from tests.handlers import Context, entry_point
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "workflow.asl.yaml").read_text()
-MOST_EVENTS = 25_000
 # Names that come from AWS: of the states language, of Lambda, of its runtimes.
 OF_AWS = re.compile(r"(DynamoDB|States|Lambda|Runtime|Sandbox)\.[A-Za-z]+")
 OURS = {
@@ -48,17 +46,11 @@ SERVICE_ERRORS = {
     "Lambda.TooManyRequestsException",
     "Lambda.ClientExecutionTimeoutException",
 }
-# Events that a state leaves in the history (docs.aws.amazon.com, HistoryEvent, 2026-11); a map's
-# own are entered, started, succeeded, exited, and two for each iteration.
-EVENTS = {"Task": 5, "Wait": 2, "Choice": 2, "Pass": 2, "Succeed": 2, "Map": 4}
-ITERATION = 2
 
 
 @pytest.fixture(scope="module")
-def states(workflow: Any) -> dict[str, Any]:
-    """All states by name, those within the map too."""
-    outer = workflow["States"]
-    return {**outer, **outer["Collect results"]["ItemProcessor"]["States"]}
+def states() -> dict[str, Any]:
+    return STATES
 
 
 @pytest.fixture(scope="module")
@@ -469,52 +461,27 @@ def test_the_workflow_may_do_what_its_states_do_and_no_more(tasks: Any, resource
     assert set(granted) == {actions[task["Resource"]] for task in tasks.values()}
 
 
-def walk(states: Any, *path: str) -> int:
-    """How many events a walk through these states leaves, each following on the one before."""
-    for here, there in pairwise(path):
-        state = states[here]
-        ways = {state.get("Next"), state.get("Default")}
-        ways |= {choice["Next"] for choice in state.get("Choices", [])}
-        assert there in ways, f"{here} does not lead to {there}"
-    return sum(EVENTS[states[name]["Type"]] for name in path)
+# A turn in which nothing has ended, one more batch on its way, and one that is collected by itself
+# in two calls.
+TURN = events("Wait for batches", "Check status", "Has a batch ended?")
+SENT = events("Submit batches", "What comes next?")
+COLLECTED = (
+    EVENTS["Map"]
+    + ITERATION
+    + events("Collect batch", "Is all collected?", "Collect batch", "Is all collected?")
+    + events("Batch collected")
+)
 
 
-@pytest.fixture(scope="module")
-def turn(states: Any) -> int:
-    """A turn in which nothing has ended."""
-    path = ("Wait for batches", "Check status", "Has a batch ended?", "Wait for batches")
-    return walk(states, *path) - EVENTS["Wait"]
+def test_a_turn_is_nine_events() -> None:
+    assert STATES["Has a batch ended?"]["Default"] == "Wait for batches"
+    assert TURN == 9
 
 
-@pytest.fixture(scope="module")
-def sent(states: Any) -> int:
-    """One more batch on its way."""
-    path = ("Submit batches", "What comes next?", "Submit batches")
-    return walk(states, *path) - EVENTS["Task"]
-
-
-@pytest.fixture(scope="module")
-def collected(states: Any) -> int:
-    """One batch, collected by itself in two calls."""
-    inner = walk(
-        states,
-        *("Collect batch", "Is all collected?", "Collect batch", "Is all collected?"),
-        "Batch collected",
-    )
-    return EVENTS["Map"] + ITERATION + inner
-
-
-def test_a_turn_is_nine_events(turn: int) -> None:
-    assert turn == 9
-
-
-def test_the_longest_night_stays_far_under_the_limit_of_events(
-    states: Any, turn: int, sent: int, collected: int
-) -> None:
+def test_the_longest_night_stays_far_under_the_limit_of_events() -> None:
     # Three rounds of 24 hours; each of 50 batches is sent, ends and is collected by itself.
-    a_round = 50 * sent + 125 * turn + 50 * (collected + sent + turn)
-    end = walk(
-        states,
+    a_round = 50 * SENT + 125 * TURN + 50 * (COLLECTED + SENT + TURN)
+    end = events(
         *("Submit batches", "What comes next?", "Report the night", "Was it a good night?"),
         *("Record the failure", "Tell someone"),
     )
@@ -523,7 +490,7 @@ def test_the_longest_night_stays_far_under_the_limit_of_events(
 
 
 def test_every_retry_of_every_turn_stays_under_the_limit_of_events(
-    workflow: Any, states: Any, turn: int
+    workflow: Any, states: Any
 ) -> None:
     # A retry is three more events. Retries take time: a task that fails all the time fills 120
     # hours with waits of half their bound on average, since the jitter is full.
@@ -534,4 +501,4 @@ def test_every_retry_of_every_turn_stays_under_the_limit_of_events(
     ]
     retries = workflow["TimeoutSeconds"] / (retrier["MaxDelaySeconds"] / 2)
 
-    assert 3 * retries + 5 * 125 * turn < MOST_EVENTS
+    assert 3 * retries + 5 * 125 * TURN < MOST_EVENTS

@@ -1,18 +1,14 @@
 """A stack without its workflow: moto's AWS and the stand-in for Claude, driven call by call."""
 
-import importlib.util
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from nightshift import aws, deployment, settings
 from nightshift.claude import custom_id
@@ -22,31 +18,17 @@ from nightshift.task import task
 from nightshift.task.request import version_of
 from nightshift.tickets import table_check
 from nightshift.writing import closing
+from tests.definitions import tables
+from tests.handlers import invoke
 from tests.versions import passed
 from tools.local.claude_standin import StandIn
 
-REPOSITORY = Path(__file__).parents[2]
-TEMPLATE = yaml_parse((REPOSITORY / "template.yaml").read_text())
 DAY = "2026-11-22"
 STARTED_AT = f"{DAY}T02:00:00.000Z"
 MOST_CALLS = 100
 
 type Step = dict[str, Any]
 type Item = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a handler may ask of Lambda."""
-
-    seconds_left: float
-    function_name: str = "function"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
-    aws_request_id: str = "request"
-
-    def get_remaining_time_in_millis(self) -> float:
-        return self.seconds_left * 1000
 
 
 @dataclass
@@ -131,7 +113,7 @@ class Scene:
     ) -> Step:
         """One call of *Submit batches*, in and out as JSON."""
         event = {"execution": execution, "started_at": STARTED_AT, "input": asked}
-        return _call("submit", {**event, "estimate": estimate}, seconds)
+        return invoke("submit", {**event, "estimate": estimate}, seconds)
 
     def send_all(self, execution: str, **asked: Any) -> Step:
         """Call *Submit batches* until it wants something else than another call."""
@@ -143,11 +125,11 @@ class Scene:
 
     def look(self, execution: str, run_id: str = DAY, more: bool = False) -> Step:
         """One call of *Check status*."""
-        return _call("status", {"execution": execution, "run_id": run_id, "more": more})
+        return invoke("status", {"execution": execution, "run_id": run_id, "more": more})
 
     def collect(self, execution: str, record: str, run_id: str = DAY) -> Step:
         """One call of *Collect results* that writes no ticket: moto's PartiQL is wrong."""
-        return _call("collect", {"execution": execution, "run_id": run_id, "record": record})
+        return invoke("collect", {"execution": execution, "run_id": run_id, "record": record})
 
     def records(self, prefix: str, run_id: str = DAY) -> list[Item]:
         """Items of a run in the order of their sort keys."""
@@ -204,11 +186,8 @@ def table(name: str) -> Any:
 
 def create_tables() -> None:
     """The two tables as the template defines them."""
-    made = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
-    for name, resource in (("TicketTable", "OwnTicketTable"), ("RunTable", "RunTable")):
-        properties = TEMPLATE["Resources"][resource]["Properties"]
-        definition = {key: properties[key] for key in made if key in properties}
-        client("dynamodb").create_table(TableName=name, **definition)
+    for definition in tables("TicketTable", "RunTable").values():
+        client("dynamodb").create_table(**definition)
 
 
 def forget() -> None:
@@ -224,15 +203,3 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
-
-
-def _call(function: str, event: Mapping[str, Any], seconds: float = 900) -> Step:
-    """Invoke a handler as Lambda does: from its file, in and out as JSON."""
-    path = REPOSITORY / "functions" / function / "app.py"
-    spec = importlib.util.spec_from_file_location(f"{function}_app", path)
-    assert spec
-    assert spec.loader
-    app = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(app)
-    answer = app.lambda_handler(json.loads(json.dumps(event)), Context(seconds))
-    return dict(json.loads(json.dumps(answer)))

@@ -12,7 +12,8 @@ from nightshift.runs.ledger import Ledger, Stale
 from nightshift.runs.lock import LockItem
 from nightshift.runs.records import Batch, Night, Round, Tally
 from nightshift.writing.bitmap import Bitmap
-from tests.moto.scene import TEMPLATE, client, table
+from tests.definitions import TEMPLATE
+from tests.moto.scene import client, table
 
 ME, OTHER = "execution:me", "execution:other"
 CREATED_AT = datetime(2026, 11, 22, 2, 1, tzinfo=UTC)

@@ -21,11 +21,11 @@ from nightshift.runs.records import Round, Tally
 from nightshift.sending.send import TIME_TO_SEND
 from nightshift.submit import submit
 from nightshift.task.request import version_of
-from tests.tasks import shown, task
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import Ticket
 from tests.moto.scene import DAY, STARTED_AT, Item, Scene, Step
-from tests.moto.test_transactions import Canceling
+from tests.moto.test_ledger_transactions import Canceling
+from tests.tasks import shown, task
 
 EMPTY = "empty_ticket: "
 LARGEST_ITEM = 404_950  # bytes, names and values: what moto takes, a little below the 400 KB of AWS
@@ -748,3 +748,28 @@ def test_a_record_that_moves_on_each_time_is_waited_for_ever_longer(
 
     assert (step["next"], step["more"]) == ("wait", True)
     assert step["wait_seconds"] == pytest.approx(seconds, abs=1)
+
+
+def test_the_night_refills_a_full_queue_until_all_is_sent(scene: Scene) -> None:
+    """A queue at Claude that is smaller than the night: refilled as batches end."""
+    scene.configure(MAX_REQUESTS_PER_BATCH=2)
+    scene.claude.batches._queue_limit = 4
+    ids = [f"T-{number}" for number in range(10)]
+    scene.put(*ids)
+    night = scene.start()
+
+    opened = []
+    for _ in range(3):
+        step = scene.send_all(night)
+        batches = [batch for batch in scene.records("batch#") if batch["state"] == "open"]
+        opened.append([batch["requests"] for batch in batches])
+        assert step["next"] == "wait"
+        for batch in batches:
+            scene.claude.control.end_batch(batch["batch_id"])
+        scene.answer(night)
+    last = scene.send_all(night)
+
+    assert opened == [[2, 2], [2, 2], [2]]
+    assert [post["status"] for post in scene.posts()].count(429) == 2
+    assert scene.sent() == ids
+    assert (last["report"]["status"], last["report"]["classified"]) == ("complete", 10)

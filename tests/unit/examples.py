@@ -5,9 +5,9 @@ from typing import Any
 
 from nightshift.claude import custom_id
 from nightshift.claude.custom_id import CustomId
-from tests.tasks import task
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.ticket import GUARDED, Ticket
+from tests.tasks import task
 
 TOKEN = "tok-en_1"
 

@@ -7,24 +7,24 @@ import pytest
 
 from tests.bench import bill, history, stage
 from tests.bench.stage import Stage
-
-HOUR, DAY = 3_600, 86_400
-
-
-def test_a_night_that_expires_three_times_stays_within_its_limits() -> None:
-    walk = history.walked(50, DAY, rounds=3, together=True)
-
-    assert walk.entered["Collect batch"] == 150
-    assert walk.events < history.MOST_EVENTS
-    assert walk.largest < history.MOST_BYTES
+from tests.definitions import MOST_EVENTS
 
 
-def test_every_batch_of_a_night_is_submitted_and_collected_once() -> None:
-    walk = history.walked(50, HOUR)
+def test_a_run_that_expires_three_times_stays_within_its_limits() -> None:
+    night = history.expired(10)
 
-    assert walk.entered["Collect batch"] == 50
-    assert walk.entered["Submit batches"] > 50
-    assert walk.entered["Report the night"] == 1
+    assert (len(night.called["collect"]), night.maps) == (30, 3)
+    assert night.events < MOST_EVENTS / 5
+    assert night.largest < history.MOST_BYTES / 5
+
+
+def test_every_batch_of_a_night_is_submitted_and_collected_by_itself() -> None:
+    night = history.played(10, hours=6)
+
+    assert len(night.called["collect"]) == night.maps == 10
+    assert night.called["collect"][-1] >= 6 * history.HOUR
+    # Once a batch, and once after each of them whether anything is left.
+    assert len(night.called["submit"]) == 10 + 1 + 10
 
 
 def test_without_real_tickets_the_sample_is_measured(

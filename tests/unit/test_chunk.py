@@ -14,10 +14,10 @@ from nightshift.claude import custom_id
 from nightshift.claude.prices import published
 from nightshift.sending.chunk import MAX_BYTES, Builder, Chunk, Room, Spool
 from nightshift.task.request import template_for
-from tests.tasks import shown, task
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.ticket import Ticket
+from tests.tasks import shown, task
 from tests.unit.examples import ticket
 
 MODEL = "claude-haiku-4-5"

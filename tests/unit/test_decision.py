@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from nightshift.claude import results
 from nightshift.claude.results import Line
-from tests.tasks import task
 from nightshift.tickets.ticket import Change, Ticket
 from nightshift.writing.decision import Decision, Rules, decide
+from tests.tasks import task
 from tests.unit.examples import Item, errored, item, name_of, raw, read, succeeded, ticket
 
 RULES = Rules(task(), "msgbatch_1", max_attempts=3, now="2026-11-22T04:00:00+00:00")

@@ -93,12 +93,7 @@ def run_functions_without_our_packages(directory: Path) -> None:
     venv.create(directory, symlinks=True)
     python = directory / "bin" / "python"
     [site_packages] = directory.glob("lib/python*/site-packages")
-    for package in AWS_SDK:
-        spec = find_spec(package)
-        assert spec is not None, f"{package} is missing from the development environment"
-        origin = Path(str(spec.origin))
-        source = origin.parent if origin.name == "__init__.py" else origin
-        (site_packages / source.name).symlink_to(source)
+    link_aws_sdk(site_packages)
     detect = lambda_runtime._detect_runtime_binary
     assert detect("python3.13")[0] == sys.executable, "MiniStack chooses the interpreter otherwise"
 
@@ -107,6 +102,16 @@ def run_functions_without_our_packages(directory: Path) -> None:
         return str(python), script
 
     lambda_runtime._detect_runtime_binary = detect_ours
+
+
+def link_aws_sdk(folder: Path) -> None:
+    """Put the AWS SDK alone into a folder of packages, as AWS does beside a function."""
+    for package in AWS_SDK:
+        spec = find_spec(package)
+        assert spec is not None, f"{package} is missing from the development environment"
+        origin = Path(str(spec.origin))
+        source = origin.parent if origin.name == "__init__.py" else origin
+        (folder / source.name).symlink_to(source)
 
 
 def share_unpacked_layers(directory: Path) -> None:

@@ -1,9 +1,7 @@
 """An error that nobody foresaw says what it was and where, and nothing that a ticket says."""
 
-import importlib.util
 import logging
 import traceback
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +10,8 @@ from pydantic import BaseModel
 
 from nightshift.error_boundary import unexpected_without_words
 from nightshift.errors import ApiKeyMissing, Unexpected
-from tests.moto.scene import Context
+from tests.handlers import Context, entry_point
 
-ROOT = Path(__file__).parents[2]
 TEXT = "xylograph"
 
 
@@ -99,16 +96,6 @@ def test_our_own_errors_pass_as_they_are() -> None:
 
     with pytest.raises(ApiKeyMissing, match="store it"):
         handler({}, None)
-
-
-def entry_point(function: str) -> Any:
-    path = ROOT / "functions" / function / "app.py"
-    spec = importlib.util.spec_from_file_location(f"{function}_entry", path)
-    assert spec
-    assert spec.loader
-    app = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(app)
-    return app
 
 
 def go_wrong_instead(go_wrong: Any) -> Any:

@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
+from tests.crash.stack import Stack
 from tests.crash_proof.world import Workshop, workshop
-from tests.unit.played import new_world, play, put, start
+from tools.local.claude_standin.batches import Life
 
 # An id that no custom_id can carry is read back from the run table.
 LONG = "long " * 50
@@ -43,12 +44,11 @@ def _what(asked: dict[str, Any]) -> tuple[str, str]:
 
 def test_nothing_of_the_run_table_is_read_as_it_once_was() -> None:
     with workshop() as ours:
-        world = new_world(ours, max_monthly_cost_usd=10)
-        put(world, "A", LONG)
+        stack = Stack.on(ours, Life(seconds=1000), max_monthly_cost_usd=10)
+        stack.put("A", LONG)
         reads = listen(ours)
-        night = play(start(world))
+        report = stack.night()
 
-    assert night.report is not None, night.error
-    assert night.report["status"] == "complete"
+    assert report["status"] == "complete"
     assert {partition for partition, _, _ in reads} >= {"lock", "2026-11-22", "month#2026-11"}
     assert [read for read in reads if not read[2]] == []

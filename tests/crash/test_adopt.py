@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.crash.stack import Stack
 from tests.crash_proof.checks import paid
 from tests.crash_proof.driver import Execution
 from tests.crash_proof.world import Workshop, World, workshop
-from tests.unit.played import Item, batches, new_world, play, put, start
+from tools.local.claude_standin.batches import Life
 
 MINUTE = 60
 NEVER_DONE, DONE = "timeout before", "lost"
@@ -26,13 +27,14 @@ def ours() -> Iterator[Workshop]:
         yield made
 
 
-def in_doubt(ours: Workshop, mode: str) -> tuple[World, Execution]:
+def in_doubt(ours: Workshop, mode: str) -> tuple[Stack, Execution]:
     """A night whose create of two requests got no answer a moment ago."""
-    world = new_world(ours, unanswered=(mode,))
-    put(world, "A", "B")
-    night = play(start(world), until=lambda: any(c.fault == mode for c in world.journal))
-    assert [batch["state"] for batch in batches(world)] == ["creating"]
-    return world, night
+    stack = Stack.on(ours, Life(seconds=1000, cancel_seconds=1), unanswered=(mode,))
+    stack.put("A", "B")
+    night = stack.start()
+    night.run(until=lambda: any(call.fault == mode for call in stack.world.journal))
+    assert [batch["state"] for batch in stack.records("batch#")] == ["creating"]
+    return stack, night
 
 
 def stranger(world: World, *, requests: int = 2, after: float = 0) -> str:
@@ -52,24 +54,24 @@ def show_two_a_page(world: World) -> None:
     world.claude.page = short  # type: ignore[method-assign]
 
 
-def after_a_look(world: World, night: Execution) -> Item:
+def after_a_look(stack: Stack, night: Execution) -> dict[str, Any]:
     """The batch once submit has looked through the list."""
 
     def has_looked() -> bool:
-        [batch] = batches(world)
+        [batch] = stack.records("batch#")
         return batch["state"] != "creating" or batch.get("looks", 0) > 0
 
-    play(night, until=has_looked, steps=8)
-    [batch] = batches(world)
+    night.run(until=has_looked, steps=8)
+    [batch] = stack.records("batch#")
     return batch
 
 
 @pytest.mark.parametrize("after", [-5 * MINUTE + 1, 0, 20 * MINUTE - 1])
 def test_a_batch_of_the_same_size_and_time_may_be_ours(ours: Workshop, after: int) -> None:
-    world, night = in_doubt(ours, NEVER_DONE)
-    there = stranger(world, after=after)
+    stack, night = in_doubt(ours, NEVER_DONE)
+    there = stranger(stack.world, after=after)
 
-    batch = after_a_look(world, night)
+    batch = after_a_look(stack, night)
 
     assert (batch["state"], batch.get("batch_id")) == ("open", there)
     assert not batch["proved"]
@@ -77,10 +79,10 @@ def test_a_batch_of_the_same_size_and_time_may_be_ours(ours: Workshop, after: in
 
 @pytest.mark.parametrize("after", [-5 * MINUTE - 1, 20 * MINUTE + 1, 86_400])
 def test_a_batch_of_another_time_is_not_ours(ours: Workshop, after: int) -> None:
-    world, night = in_doubt(ours, NEVER_DONE)
-    stranger(world, after=after)
+    stack, night = in_doubt(ours, NEVER_DONE)
+    stranger(stack.world, after=after)
 
-    assert after_a_look(world, night)["state"] == "creating"
+    assert after_a_look(stack, night)["state"] == "creating"
 
 
 @pytest.mark.parametrize(
@@ -90,24 +92,24 @@ def test_a_batch_of_another_time_is_not_ours(ours: Workshop, after: int) -> None
 def test_of_several_the_nearest_is_taken(
     ours: Workshop, near: int, far: int, near_first: bool
 ) -> None:
-    world, night = in_doubt(ours, NEVER_DONE)
+    stack, night = in_doubt(ours, NEVER_DONE)
     order = (near, far) if near_first else (far, near)
-    there = {after: stranger(world, after=after) for after in order}
+    there = {after: stranger(stack.world, after=after) for after in order}
 
-    assert after_a_look(world, night)["batch_id"] == there[near]
+    assert after_a_look(stack, night)["batch_id"] == there[near]
 
 
 def test_ours_is_found_behind_many_newer_batches(ours: Workshop) -> None:
-    world, night = in_doubt(ours, DONE)
-    [there] = world.claude.everything()
-    show_two_a_page(world)
+    stack, night = in_doubt(ours, DONE)
+    [there] = stack.world.claude.everything()
+    show_two_a_page(stack.world)
     for _ in range(5):
-        stranger(world, requests=3, after=MINUTE)
+        stranger(stack.world, requests=3, after=MINUTE)
 
-    batch = after_a_look(world, night)
-    play(night)
+    batch = after_a_look(stack, night)
+    night.run()
 
     assert (batch["state"], batch.get("batch_id")) == ("open", there.id)
     assert night.report is not None
     assert (night.report["status"], night.report["classified"]) == ("complete", 2)
-    assert set(paid(world).values()) == {1}
+    assert set(paid(stack.world).values()) == {1}

@@ -12,10 +12,10 @@ from nightshift.claude.money import Price
 from nightshift.errors import TableRefused
 from nightshift.pace import Pace
 from nightshift.runs.ledger import Ledger
-from tests.tasks import task
 from nightshift.tickets.table import TicketTable
 from nightshift.writing.apply import Applied, Applier
 from nightshift.writing.decision import Rules
+from tests.tasks import task
 from tests.unit.examples import Item, errored, item, name_of, raw, read, succeeded
 
 IDS = [f"T-{number}" for number in range(60)]

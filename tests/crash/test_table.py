@@ -14,7 +14,6 @@ from nightshift.claude.money import Price
 from nightshift.errors import TableRefused
 from nightshift.pace import Pace
 from nightshift.runs.ledger import Ledger
-from tests.tasks import task
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import Change
@@ -22,6 +21,7 @@ from nightshift.writing.apply import Applied, Applier
 from nightshift.writing.decision import Rules
 from tests.crash_proof.edges import Aws
 from tests.crash_proof.world import Workshop, workshop
+from tests.tasks import task
 from tests.unit.examples import Item, item, name_of, raw, read, succeeded
 
 INPUTS = task().inputs

@@ -6,24 +6,17 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 
 import pytest
 
-from tests.crash_proof.world import World, workshop
-from tests.unit.played import (
-    batches,
-    counted,
-    documents_in,
-    new_world,
-    play,
-    put,
-    start,
-    through_handlers,
-)
+from tests.crash.stack import Stack, through_handlers
+from tests.crash_proof.world import workshop
+from tests.definitions import ROOT
+from tests.handlers import counted, documents_in
 from tools.local.claude_standin.answers import RowRule
+from tools.local.claude_standin.batches import Life
 
-LAYER = Path(__file__).parents[2] / "layers" / "nightshift"
+LAYER = ROOT / "layers" / "nightshift"
 # How many tickets end how; all different, so that no two numbers can be taken for each other.
 CLASSIFIED, FAILED, EXPIRED, OVERLOADED, EDITED = 6, 2, 4, 1, 3
 ENDS = {
@@ -35,9 +28,9 @@ ENDS = {
 
 @dataclass(frozen=True)
 class Played:
-    """A world after its night, and one document for each call that counted anything."""
+    """A stack after its night, and one document for each call that counted anything."""
 
-    world: World
+    stack: Stack
     documents: list[dict[str, float]]
 
     def of(self, metric: str) -> dict[str, float]:
@@ -55,18 +48,19 @@ def night() -> Iterator[Played]:
         "edited": EDITED,
     }  # fmt: skip
     with workshop() as ours, through_handlers(), redirect_stdout(StringIO()) as out:
-        world = new_world(ours, *rules, max_attempts=1, max_requests_per_batch=50)
+        settings = {"max_attempts": 1, "max_requests_per_batch": 50}
+        stack = Stack.on(ours, Life(seconds=1000), rules=rules, **settings)
         for word, number in numbers.items():
-            put(world, *(f"{word}-{n}" for n in range(number)))
-        first = start(world)
-        play(first, until=lambda: any(batch["state"] == "open" for batch in batches(world)))
-        beside = play(start(world))
-        put(world, *(f"edited-{n}" for n in range(EDITED)), subject="another one")
-        play(first)
+            stack.put(*(f"{word}-{n}" for n in range(number)))
+        first = stack.start()
+        first.run(until=stack.created)
+        beside = stack.night()
+        stack.put(*(f"edited-{n}" for n in range(EDITED)), subject={"S": "another one"})
+        first.run()
         documents = [counted(document) for document in documents_in(out.getvalue())]
         assert (first.report or {})["status"] == "partial", first.error
-        assert (beside.report or {})["status"] == "already_running"
-        yield Played(world, documents)
+        assert beside["status"] == "already_running"
+        yield Played(stack, documents)
 
 
 def test_what_is_counted_bears_the_name_of_its_stack() -> None:
@@ -88,8 +82,8 @@ metrics.flush_metrics()
 
 
 def test_a_closed_batch_is_counted_by_what_became_of_its_requests(night: Played) -> None:
-    [batch] = batches(night.world)
-    [there] = [b for b in night.world.claude.everything() if b.id == batch["batch_id"]]
+    [batch] = night.stack.records("batch#")
+    [there] = night.stack.world.claude.everything()
 
     said = night.of("TicketsClassified")
 
