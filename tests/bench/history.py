@@ -18,7 +18,7 @@ from jsonata import Jsonata
 
 from nightshift.ending import mail, report
 from nightshift.runs import ledger
-from nightshift.waits import until_next_look
+from nightshift.waits import until_next_poll
 from tests.bench import REPOSITORY
 from tests.bench.stage import template_defaults
 from tests.bench.subject import Subject, Target
@@ -87,12 +87,12 @@ class Night:
         now = datetime.now(UTC)
         ages = [timedelta(seconds=self.clock - self.created[number][0]) for number in self._open()]
         waiting: Any = [SimpleNamespace(created_at=now - age, set_aside=False) for age in ages]
-        seconds = until_next_look(waiting, datetime.now(UTC), template_defaults()["poll_seconds"])
+        seconds = until_next_poll(waiting, datetime.now(UTC), template_defaults()["poll_seconds"])
         return {"run_id": "2026-11-22", "wait_seconds": seconds}
 
     def _report(self) -> Any:
         flat = report.flat(
-            ledger.Night("2026-11-22"), report.Ending("complete"), 0, datetime.now(UTC)
+            ledger.Run("2026-11-22"), report.Ending("complete"), 0, datetime.now(UTC)
         )
         step = {"next": "report", "run_id": "2026-11-22", "report": flat, "tell": True}
         return step | {"text": mail.verdict(flat), "notices": [], "problem": None}

@@ -12,9 +12,10 @@ import pytest
 
 from nightshift import collect as collect_module
 from nightshift.claude.client import ProviderBatch
-from nightshift.claude.results import Line
+from nightshift.claude.results import Result
 from nightshift.collect import collect
 from nightshift.deployment import Deployment
+from nightshift.errors import NightshiftError
 from nightshift.events import CollectCall
 from nightshift.runs.records import Batch, Tally
 from nightshift.task.task import task
@@ -26,8 +27,9 @@ REQUESTS = 5_000
 MOST_AHEAD = 600
 MOMENT = datetime(2026, 11, 22, 2, tzinfo=UTC)
 BATCH = Batch(
-    "2026-11-22", "batch#0001", TOKEN, "open", 1, "night", "claude-haiku-4-5", "T-1", "T-1",
-    REQUESTS, Decimal(1), MOMENT, "msgbatch_1", proved=True,
+    run_id="2026-11-22", record="batch#0001", token=TOKEN, state="open", round=1,
+    execution="night", model="claude-haiku-4-5", first="T-1", last="T-1", requests=REQUESTS,
+    bound=Decimal(1), intent_at=MOMENT, batch_id="msgbatch_1", confirmed=True,
 )  # fmt: skip
 
 
@@ -68,8 +70,9 @@ class Books:
     def checkpoint(self, batch: Batch) -> None:
         self.kept = batch
 
-    def close(self, batch: Batch, execution: str, problem: str | None) -> None:
-        self.kept = replace(batch, state="closed", problem=problem)
+    def close(self, batch: Batch, execution: str, problems: Sequence[NightshiftError]) -> None:
+        assert not problems
+        self.kept = replace(batch, state="closed")
 
     def mark_deleted(self, batch: Batch) -> None:
         self.kept = replace(batch, deleted=True)
@@ -84,13 +87,13 @@ class SlowTable:
         self.patience = 1.0
         self._lock = Lock()
 
-    def apply(self, lines: Sequence[Line]) -> Applied:
+    def apply(self, results: Sequence[Result]) -> Applied:
         self.provider.too_far.wait(self.patience)
         self.patience = 0.0
         with self._lock:
-            self.provider.applied += len(lines)
-        tally = Tally(classified=len(lines), succeeded=len(lines))
-        return Applied(tuple(line.custom_id.ordinal for line in lines), tally)
+            self.provider.applied += len(results)
+        tally = Tally(classified=len(results), succeeded=len(results))
+        return Applied(tuple(result.custom_id.ordinal for result in results), tally)
 
 
 def test_results_wait_at_the_provider_while_the_table_is_slow(
@@ -106,6 +109,6 @@ def test_results_wait_at_the_provider_while_the_table_is_slow(
     done = collect(call, Deployment(settings, task(), *edges), lambda: 900.0)
 
     assert done["next"] == "done"
-    assert (books.kept.state, books.kept.problem) == ("closed", None)
+    assert books.kept.state == "closed"
     assert (books.kept.tally.classified, provider.applied) == (REQUESTS, REQUESTS)
     assert not provider.too_far.is_set()

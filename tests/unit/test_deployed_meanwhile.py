@@ -77,11 +77,12 @@ class Night:
         lock = LockItem(dynamodb, "runs", lambda _: "RUNNING")
         assert lock.take(NIGHT, RUN_ID)
         sent = Batch(
-            RUN_ID, "batch#0001", TOKEN, "creating", 1, NIGHT, MODEL, "T-1", "T-9",
-            len(self.provider.lines), Decimal(1), MOMENT, version=SENT_BY,
+            run_id=RUN_ID, record="batch#0001", token=TOKEN, round=1, execution=NIGHT,
+            model=MODEL, first="T-1", last="T-9", requests=len(self.provider.lines),
+            bound=Decimal(1), intent_at=MOMENT, version=SENT_BY,
         )  # fmt: skip
-        ledger.intend(replace(sent, **batch), lock.read().last_intent)
-        ledger.open(sent, "msgbatch_1", MOMENT, proved=True)
+        ledger.record_intent(replace(sent, **batch), lock.read().last_intent)
+        ledger.open(sent, "msgbatch_1", MOMENT, confirmed=True)
         settings: Any = SimpleNamespace(max_attempts=1, model=MODEL)
         edges: Any = (TicketTable(dynamodb, "tickets"), ledger, lock, self.provider)
         call = CollectCall(execution=NIGHT, run_id=RUN_ID, record=sent.record)
@@ -115,8 +116,8 @@ def test_paid_answers_are_written_as_far_as_today_allows_them(night: Night) -> N
 
     assert night.ticket("T-1")["category"] == {"S": "billing"}
     assert night.ticket("T-2") == left  # pending, and no attempt although one is all there is
-    assert (batch.state, batch.problem) == ("closed", None)
-    assert (batch.tally.classified, batch.tally.requeued, batch.tally.left) == (1, 1, 1)
+    assert (batch.state, batch.trouble) == ("closed", None)
+    assert (batch.tally.classified, batch.tally.requeued, batch.tally.still_pending) == (1, 1, 1)
 
 
 def test_an_answer_that_its_own_version_does_not_allow_is_an_attempt(night: Night) -> None:
@@ -153,7 +154,7 @@ def test_an_edited_ticket_is_found(night: Night, deployed: Task) -> None:
 
     assert [night.ticket(i) for i in ids[:3]] == edited
     assert night.ticket("T-4")["category"] == {"S": "billing"}
-    assert (batch.tally.superseded, batch.tally.left, batch.tally.classified) == (3, 3, 1)
+    assert (batch.tally.superseded, batch.tally.still_pending, batch.tally.classified) == (3, 3, 1)
 
 
 def test_the_inputs_of_the_batch_are_read_and_guarded_not_those_of_todays_task(
@@ -189,4 +190,4 @@ def test_answers_to_release_0_1_0_are_superseded_and_their_tickets_left(night: N
     batch = night.collect(task(), version="")
 
     assert night.ticket("T-1") == sent
-    assert (batch.tally.superseded, batch.tally.left) == (1, 1)
+    assert (batch.tally.superseded, batch.tally.still_pending) == (1, 1)

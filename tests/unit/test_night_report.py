@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from nightshift.claude.money import Usage
-from nightshift.runs.budget import Left
-from nightshift.runs.records import REFUSED, Batch, Night, Round, State, Tally
+from nightshift.runs.budget import Remaining
+from nightshift.runs.records import TRY_LATER, Batch, Round, Run, State, Tally, Trouble
 from tools.operate.failed_tickets.table import FailedTicket
 from tools.operate.night_report.page import page
 from tools.operate.night_report.record import MOST_TICKETS_READ, Failure, Record, Report
@@ -41,7 +41,7 @@ def batch(number: int = 1, state: State = "closed", **changes: Any) -> Batch:
     plain = Batch(
         run_id="2026-11-22", record=f"batch#{number:04}", token="t", state=state, round=1,
         execution=EXECUTION, model="claude-haiku-4-5", first="A", last="B", requests=100,
-        bound=Decimal("0.06"), intent_at=sent, proved=True,
+        bound=Decimal("0.06"), intent_at=sent, confirmed=True,
     )  # fmt: skip
     if state == "closed":
         plain = replace(
@@ -58,7 +58,7 @@ def record(*batches: Batch, **changes: Any) -> Record:
     moments = [moment for b in batches for moment in (b.intent_at, b.closed_at) if moment]
     report = Report(status="complete", reported_at=max(moments, default=TWO) + MINUTE)
     plain = Record(
-        STACK, Night("2026-11-22", batches, rounds), report, (), (), (), pending_now=7,
+        STACK, Run("2026-11-22", batches, rounds), report, (), (), (), pending_now=7,
         running=False,
     )  # fmt: skip
     return replace(plain, **changes)
@@ -79,7 +79,9 @@ def partial(reason: str, pending: int = 40, **more: Any) -> Report:
 
 def budget_notice(which: str = "this run", amount: str = "0.05") -> str:
     run = which == "this run"
-    left = Left("2026-11", Decimal(amount), Decimal(0 if run else 1), Decimal(amount), Decimal(0))
+    left = Remaining(
+        "2026-11", Decimal(amount), Decimal(0 if run else 1), Decimal(amount), Decimal(0)
+    )
     return (replace(left, month_usd=None) if run else left).notice
 
 
@@ -191,9 +193,13 @@ def test_every_end_says_what_happened_and_what_to_do(
 
 
 def test_a_disputed_batch_and_one_set_aside_are_named() -> None:
-    problem = "LedgerMismatch: msgbatch_1 has 100 requests; its results answer 98."
-    disputed = reading(batch(disputed=True, problem=problem))
-    aside = reading(batch(2, "open", aside_by=EXECUTION, problem="BatchNotFound: gone"))
+    words = "msgbatch_1 has 100 requests; its results answer 98."
+    mismatch, gone = (
+        Trouble(error, cause, EXECUTION)
+        for error, cause in (("LedgerMismatch", words), ("BatchNotFound", "gone"))
+    )
+    disputed = reading(batch(disputed=True, trouble=mismatch))
+    aside = reading(batch(2, "open", aside_by=EXECUTION, trouble=gone))
 
     assert "Disputed" in headline(disputed)
     assert "its results answer 98" in headline(disputed)
@@ -203,7 +209,10 @@ def test_a_disputed_batch_and_one_set_aside_are_named() -> None:
 
 
 def test_what_was_unusual_is_told_although_it_ended_well() -> None:
-    refused = [batch(n, "void", refusal=REFUSED, intent_at=TWO + n * 20 * MINUTE) for n in (1, 2)]
+    refused = [
+        batch(n, "not_created", why_not_created=TRY_LATER, intent_at=TWO + n * 20 * MINUTE)
+        for n in (1, 2)
+    ]
     late = batch(3, intent_at=TWO + 180 * MINUTE, created_at=TWO + 180 * MINUTE,
                  ended_at=TWO + 190 * MINUTE, closed_at=TWO + 195 * MINUTE)  # fmt: skip
     tally = Tally(classified=60, requeued=40, succeeded=60, expired=40)
@@ -215,7 +224,10 @@ def test_what_was_unusual_is_told_although_it_ended_well() -> None:
 
 
 def test_an_outage_lasts_until_claude_answers_again() -> None:
-    refused = [batch(n, "void", refusal=REFUSED, intent_at=TWO + n * 20 * MINUTE) for n in (0, 1)]
+    refused = [
+        batch(n, "not_created", why_not_created=TRY_LATER, intent_at=TWO + n * 20 * MINUTE)
+        for n in (0, 1)
+    ]
     later = TWO + 180 * MINUTE
     late = batch(3, intent_at=later, created_at=later, ended_at=later, closed_at=later + MINUTE)
 
@@ -227,7 +239,7 @@ def test_an_outage_lasts_until_claude_answers_again() -> None:
 
 
 def test_one_refused_batch_is_one_batch_and_not_one_request() -> None:
-    refused = batch(1, "void", refusal=REFUSED, intent_at=TWO)
+    refused = batch(1, "not_created", why_not_created=TRY_LATER, intent_at=TWO)
     later = TWO + 60 * MINUTE
 
     read = reading(refused, batch(2, created_at=later, ended_at=later, closed_at=later))
@@ -416,9 +428,9 @@ def test_a_long_list_is_cut_and_says_how_much_is_missing() -> None:
 
 def hostile_night() -> Record:
     """Everything that strangers can write, written with bad intent."""
-    said = f"ClaudeRejected: {HOSTILE} \" onload='x'"
+    said = Trouble("ClaudeRejected", f"{HOSTILE} \" onload='x'", EXECUTION)
     return record(
-        batch(1, problem=said, disputed=True, model=HOSTILE, batch_id=HOSTILE),
+        batch(1, trouble=said, disputed=True, model=HOSTILE, batch_id=HOSTILE),
         batch(2, tally=Tally(failed=100)),
         failures=(failure(HOSTILE, HOSTILE),),
         failed=(
@@ -456,7 +468,12 @@ def long_night(batches: int = 50) -> Record:
                                   expired=6 * (n % 17 == 0)), cost=Decimal("1.475"))  # fmt: skip
         made.append(plain)
     made[7] = batch(
-        8, "void", round=1, requests=10_000, refusal=REFUSED, intent_at=made[7].intent_at
+        8,
+        "not_created",
+        round=1,
+        requests=10_000,
+        why_not_created=TRY_LATER,
+        intent_at=made[7].intent_at,
     )
     failed = tuple(given_up(f"TM-{n}", f"{'refusal' if n % 3 else 'max_tokens'}: No answer.")
                    for n in range(196))  # fmt: skip

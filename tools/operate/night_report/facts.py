@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from nightshift.claude.money import BATCH_FACTOR
-from nightshift.runs.records import REFUSED, Batch, Tally
+from nightshift.runs.records import TRY_LATER, Batch, Tally
 from tools.operate.night_report.record import Record
 
 # The longest pause between two looks at a batch is 15 minutes: what lay longer than two was late.
@@ -76,7 +76,7 @@ class Facts:
 
     @property
     def empty(self) -> int:
-        return sum(group.tickets for group in self.record.night.empties)
+        return sum(group.tickets for group in self.record.night.blank_groups)
 
     @property
     def failed(self) -> int:
@@ -204,7 +204,7 @@ class Facts:
     @cached_property
     def void(self) -> list[Batch]:
         """Those that Claude did not take."""
-        return self.record.night.in_state("void")
+        return self.record.night.in_state("not_created")
 
     @cached_property
     def outages(self) -> list[Outage]:
@@ -222,7 +222,7 @@ class Facts:
             if moment
         )
         night = self.record.night
-        batches = [batch for batch in night.batches if batch.refusal == REFUSED]
+        batches = [batch for batch in night.batches if batch.why_not_created == TRY_LATER]
         refused = [batch.intent_at for batch in batches]
         refused += [canary.asked_at for canary in night.canaries if canary.state == "refused"]
         refused.sort()
@@ -261,7 +261,7 @@ class Facts:
     @property
     def troubled(self) -> list[Batch]:
         """Batches with a problem of their own, whatever became of them."""
-        return [batch for batch in self.record.night.batches if batch.problem]
+        return [batch for batch in self.record.night.batches if batch.trouble]
 
     # Against other nights.
 

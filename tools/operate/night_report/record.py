@@ -12,7 +12,7 @@ from nightshift.aws import from_item, to_item
 from nightshift.events import LOCK_RUN_ID
 from nightshift.runs.ledger import Ledger
 from nightshift.runs.lock import OVER
-from nightshift.runs.records import Night
+from nightshift.runs.records import Run
 from nightshift.tickets.table import TicketTable
 from tools.operate.failed_tickets.table import FailedTicket, failed_tickets
 from tools.operate.stack import Stack, Unusable
@@ -59,7 +59,7 @@ class Record:
     """One run, as far as the tables tell. `earlier` are the reports of other runs, oldest first."""
 
     stack: Stack
-    night: Night
+    night: Run
     report: Report | None
     failures: tuple[Failure, ...]
     failed: tuple[FailedTicket, ...]
@@ -93,7 +93,7 @@ def read(stack: Stack, run_id: str | None) -> Record:
     if chosen not in activity:
         known = ", ".join(latest_first[:RUNS_NAMED])
         raise Unusable(f"{stack.name} has no run {chosen!r}. The latest are: {known}.")
-    night = Ledger(stack.dynamodb, stack.run_table).night(chosen)
+    night = Ledger(stack.dynamodb, stack.run_table).run(chosen)
     before = [run for run in reversed(latest_first) if activity[run] < activity[chosen]]
     return Record(
         stack,
@@ -155,7 +155,7 @@ def _failures(stack: Stack, run_id: str) -> Iterator[Failure]:
     return iter(sorted(found, key=lambda f: f.at or datetime.min.replace(tzinfo=UTC)))
 
 
-def _given_up(stack: Stack, night: Night) -> Iterator[FailedTicket]:
+def _given_up(stack: Stack, night: Run) -> Iterator[FailedTicket]:
     """Those failed tickets that a batch of this run gave up, or that had no text in it."""
     batches = {batch.batch_id for batch in night.batches}
     empties = f"{night.run_id}/empty#"

@@ -33,7 +33,7 @@ def set_aside(facts: Facts) -> Verdict:
         "bad",
         "Set aside",
         f"{what} cannot be read at Claude; {count(held, 'ticket waits', 'tickets wait')} for it.",
-        tuple(batch.problem or "" for batch in facts.set_aside),
+        tuple(str(batch.trouble or "") for batch in facts.set_aside),
         (
             Action("Every start looks for it once. When what kept it from being read is mended (a "
                    "key of another workspace, a table without permission), start again:",
@@ -52,7 +52,7 @@ def disputed(facts: Facts) -> Verdict:
         "Disputed",
         f"The results of {count(len(facts.disputed), 'batch', 'batches')} do not add up.",
         (
-            *(batch.problem or "" for batch in facts.disputed),
+            *(str(batch.trouble or "") for batch in facts.disputed),
             f"What it answered was kept; {count(again, 'request')} went back to pending.",
         ),
         (Action(f"Compare it in the Claude Console, which keeps it for 29 days, and tell Anthropic "

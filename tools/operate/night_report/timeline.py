@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Literal
 
-from nightshift.runs.records import REFUSED, REJECTED, TOO_LARGE, UNSEEN, Batch
+from nightshift.runs.records import REJECTED, TOO_LARGE, TRY_LATER, UNSEEN, Batch
 from tools.operate.night_report.facts import Facts
 from tools.operate.night_report.words import clock_on, count, duration
 
@@ -25,7 +25,7 @@ STEPS = [
         *(3600 * h for h in (1, 2, 3, 6, 12, 24, 48, 96)),
     )
 ]
-VOID = {REFUSED: "refused", TOO_LARGE: "too large", REJECTED: "rejected", UNSEEN: "never arrived"}
+VOID = {TRY_LATER: "refused", TOO_LARGE: "too large", REJECTED: "rejected", UNSEEN: "never arrived"}
 
 type Tone = Literal["plain", "attention", "bad"]
 
@@ -150,7 +150,7 @@ def _by_round(batches: Sequence[Batch]) -> Iterator[tuple[int, list[Batch]]]:
 
 
 def _title(number: int, batches: list[Batch], axis: _Axis) -> str:
-    sent = sum(batch.requests for batch in batches if batch.state != "void")
+    sent = sum(batch.requests for batch in batches if batch.state != "not_created")
     what = count(sent, "request") if sent else "nothing sent"
     what += " for what was left" if sent and number > 1 else ""
     return f"Round {number} · {axis.said(batches[0].intent_at)} · {what}"
@@ -158,7 +158,7 @@ def _title(number: int, batches: list[Batch], axis: _Axis) -> str:
 
 def _rows(batches: list[Batch], axis: _Axis) -> Iterator[Row]:
     """One row a batch; intents in a row that came to the same nothing share one."""
-    for refusal, alike in groupby(batches, key=lambda batch: batch.refusal):
+    for refusal, alike in groupby(batches, key=lambda batch: batch.why_not_created):
         if refusal is None:
             yield from (_batch(batch, axis) for batch in alike)
         else:
@@ -215,7 +215,7 @@ def _hint(batch: Batch, axis: _Axis) -> str:
 
 
 def _tone(batch: Batch) -> Tone:
-    if batch.problem or batch.disputed or batch.aside_by:
+    if batch.trouble or batch.disputed or batch.aside_by:
         return "bad"
     if batch.tally.expired or batch.tally.canceled:
         return "attention"
@@ -229,12 +229,12 @@ def _note(batch: Batch) -> str:
         (batch.disputed, "disputed"),
         (batch.aside_by and batch.state == "open", "set aside"),
         (tally.rejected, f"{tally.rejected:,} rejected"),
-        (batch.problem, "had a problem"),
+        (batch.trouble, "had a problem"),
         (tally.expired, f"{tally.expired:,} expired"),
         (tally.canceled, f"{tally.canceled:,} canceled"),
         (batch.state == "creating", "unknown whether it arrived"),
         (batch.cancel_asked and batch.state == "open", "being canceled"),
-        (not batch.proved and batch.state == "open", "found in Claude's list"),
+        (not batch.confirmed and batch.state == "open", "found in Claude's list"),
     )
     return next((note for holds, note in notes if holds), "")
 
