@@ -15,7 +15,7 @@ from nightshift.claude.prices import published
 from nightshift.ending import report
 from nightshift.ending.report import Ending
 from nightshift.errors import LedgerMismatch
-from nightshift.runs.records import Batch, BlankGroup, Canary, Round, Run, Tally, Trouble
+from nightshift.runs.records import Batch, BlankGroup, Canary, Round, Run, Tally
 
 ME, OTHER = "execution:me", "execution:other"
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -188,59 +188,6 @@ def test_a_run_at_two_prices_is_summed_at_both() -> None:
     assert (found["cost_usd"], found["realtime_cost_usd"]) == (0.55, 1.1)
 
 
-def with_troubles(*troubles: tuple[str, str], noticed_by: str = ME) -> Run:
-    troubled = (
-        batch(Tally(), number, trouble=Trouble(error, cause, noticed_by))
-        for number, (error, cause) in enumerate(troubles, 1)
-    )
-    return Run("2026-11-22", tuple(troubled))
-
-
-def test_a_problem_is_said_until_somebody_was_told() -> None:
-    night = with_troubles(("LedgerMismatch", "3 of 5"))
-    said = {"error": "LedgerMismatch", "cause": "3 of 5"}
-    told = replace(night, told=frozenset({ME}))
-
-    assert report.problem([night], ME) == said
-    assert report.problem([night], OTHER) == said
-    assert report.problem([told], OTHER) is None
-    assert report.told_by_others([told], OTHER) == list(night.batches)
-
-
-def test_an_execution_says_its_own_problem_whoever_was_told_before() -> None:
-    """It was redriven after it had failed and told of what it had met until then."""
-    night = replace(with_troubles(("LedgerMismatch", "3 of 5")), told=frozenset({ME}))
-
-    assert report.problem([night], ME) is not None
-    assert report.told_by_others([night], ME) == []
-
-
-def test_a_problem_that_is_marked_as_told_is_never_said_again() -> None:
-    night = with_troubles(("LedgerMismatch", "3 of 5"))
-    [batch] = night.batches
-    told = replace(batch.trouble or Trouble("", "", ""), told=True)
-    marked = replace(night, batches=(replace(batch, trouble=told),))
-
-    assert report.problem([marked], OTHER) is None
-
-
-def test_of_several_problems_the_gravest_is_told_and_the_others_are_counted() -> None:
-    night = with_troubles(
-        ("Odd", "?"), ("BatchNotFound", "msgbatch_1"), ("ClaudeRejected", "no: money")
-    )
-
-    found = report.problem([night], ME)
-
-    assert found is not None
-    assert found["error"] == "ClaudeRejected"
-    assert found["cause"].startswith("no: money")
-    assert "2 more" in found["cause"]
-
-
-def test_a_night_without_problems_has_none() -> None:
-    assert report.problem([NIGHT], ME) is None
-
-
 @pytest.mark.parametrize(
     ("night", "worked"),
     [
@@ -256,7 +203,7 @@ def test_a_night_without_problems_has_none() -> None:
 def test_an_execution_has_worked_if_it_sent_closed_or_gave_up_anything(
     night: Run, worked: bool
 ) -> None:
-    assert report.worked(night, ME) is worked
+    assert night.has_work_of(ME) is worked
 
 
 def canary_of(state: Any, **fields: Any) -> Canary:

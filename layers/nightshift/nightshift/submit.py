@@ -12,6 +12,7 @@ from nightshift.ending import report
 from nightshift.ending.cancel import cancel
 from nightshift.ending.finish import Finish
 from nightshift.ending.report import Ending
+from nightshift.ending.troubles import Troubles
 from nightshift.ending.unread import settle_lost
 from nightshift.errors import ClaudeRejected
 from nightshift.events import SubmitCall
@@ -158,7 +159,7 @@ class _Holder:
             return "canceled"
         if self.call.input.action == "collect":
             return "collect"
-        if report.was_rejected(self.runs, self._me):
+        if Troubles(self.runs, self._me).any_rejected:
             return "rejected"
         if self.version.failed and self.version.execution == self._me:
             return "unusable"
@@ -284,7 +285,7 @@ class _Holder:
     def _requests_allowed(self, run: Run, round_: Round) -> int:
         """At most the stack's bound, half of a batch that was too large in this round, `limit`, and
         a probe's size."""
-        sent = sum(b.requests for b in report.accepted(run) if b.execution == self._me)
+        sent = sum(b.requests for b in run.accepted if b.execution == self._me)
         too_large = [
             max(1, batch.requests // 2)
             for batch in run.in_state("not_created")
@@ -320,7 +321,7 @@ class _Holder:
 def _is_crumb(chunk: Chunk, run: Run) -> bool:
     """Whether the budget has cut a chunk to less than a tenth of the run's largest batch. Such
     chunks are not sent: each would wait for the one before, and the last hold single tickets."""
-    largest = max((batch.requests for batch in report.accepted(run)), default=0)
+    largest = max((batch.requests for batch in run.accepted), default=0)
     return chunk.full == "budget" and chunk.requests * 10 < largest
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from nightshift.deployment import Deployment
 from nightshift.ending import mail, report
 from nightshift.ending.report import Ending
+from nightshift.ending.troubles import Troubles
 from nightshift.errors import LedgerMismatch
 from nightshift.events import SubmitCall
 from nightshift.observability import count_run
@@ -70,8 +71,11 @@ class Finish:
         return step
 
     def _problem(self, run: Run, reason: str) -> dict[str, str] | None:
-        found = report.problem(self.runs, self.call.execution)
-        for batch in report.untold_by_others(self.runs, self.call.execution):
+        """Error and cause with which this execution must fail, None if it succeeds. Troubles that
+        an earlier execution told nobody of are from now on this one's."""
+        troubles = Troubles(self.runs, self.call.execution)
+        found = troubles.gravest
+        for batch in troubles.untold_by_others:
             self.stack.ledger.take_over(batch, self.call.execution)
         if found is None and reason == "unavailable":
             said = refusal.too_often(run, self.call.execution)
@@ -80,7 +84,7 @@ class Finish:
 
     def _take_off_the_lock(self, problem: dict[str, str] | None) -> None:
         """Take the finished runs off the lock, all at once, unless a problem must be told."""
-        for batch in report.told_by_others(self.runs, self.call.execution):
+        for batch in Troubles(self.runs, self.call.execution).told_by_others:
             self.stack.ledger.mark_told(batch)
         done = [run.run_id for run in self.runs if self._is_done(run)]
         if problem or not done:
@@ -92,7 +96,7 @@ class Finish:
         return not run.in_state("open") and not held.kept_back([run], self.stack.now())
 
     def _ending(self, run: Run, reason: str) -> Ending:
-        worked = any(report.worked(each, self.call.execution) for each in self.runs)
+        worked = any(each.has_work_of(self.call.execution) for each in self.runs)
         worked = worked or self._is_untold(run)
         if reason == "canceled":
             return Ending("canceled" if worked or run.batches else "nothing_to_do")
@@ -139,7 +143,7 @@ class Finish:
     def _keep_older(self, other: Run, pending: int) -> None:
         """Keep the report of a run that an earlier execution was asked for, unless its report is
         kept already and nothing has happened in the run since."""
-        news = report.worked(other, self.call.execution) or self._is_untold(other)
+        news = other.has_work_of(self.call.execution) or self._is_untold(other)
         if not news and self.stack.ledger.report(other.run_id) is not None:
             return
         reason = "interrupted" if report.tickets_still_pending(other) else ""

@@ -1,15 +1,15 @@
 """What a run came to: checked sums over its batches, in the words of the workflow's output."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from nightshift.claude.money import BATCH_FACTOR
-from nightshift.errors import ClaudeRejected, LedgerMismatch, gravity
-from nightshift.runs.records import UNSEEN, Batch, Run, Tally, Trouble
+from nightshift.errors import LedgerMismatch
+from nightshift.runs.records import UNSEEN, Batch, Run, Tally
 
 # Kept on the run's item, beside what the workflow returns.
 DETAILS = frozenset({"categories", "failures", "month_cost_usd", "notices"})
@@ -48,7 +48,7 @@ def flat(run: Run, ending: Ending, pending: int, started_at: datetime) -> dict[s
     report = {
         "run_id": run.run_id,
         "status": ending.status,
-        "batches": len(run.in_state("open", "closed")),
+        "batches": len(run.accepted),
         "submitted": submitted,
         "classified": total.classified,
         "superseded": total.superseded,
@@ -64,48 +64,6 @@ def flat(run: Run, ending: Ending, pending: int, started_at: datetime) -> dict[s
         "duration_seconds": round((datetime.now(UTC) - started_at).total_seconds()),
     }
     return {**report, "reason": ending.reason} if ending.reason else report
-
-
-def problem(runs: Sequence[Run], execution: str) -> dict[str, str] | None:
-    """The gravest trouble for which this execution must fail: one that this execution was the first
-    to meet, or one that an earlier execution met and told nobody of."""
-    told = _told_by(runs, execution)
-    troubles = [trouble for _, trouble in _with_trouble(runs) if trouble.noticed_by not in told]
-    if not troubles:
-        return None
-    gravest = min(troubles, key=lambda trouble: gravity(trouble.error))
-    others = len(troubles) - 1
-    more = f" ({others} more batches with problems.)" if others else ""
-    return {"error": gravest.error, "cause": gravest.whole_cause + more}
-
-
-def told_by_others(runs: Sequence[Run], execution: str) -> list[Batch]:
-    """Batches of whose trouble somebody was told by the earlier execution that met the trouble."""
-    told = _told_by(runs, execution)
-    return [batch for batch, trouble in _with_trouble(runs) if trouble.noticed_by in told]
-
-
-def untold_by_others(runs: Sequence[Run], execution: str) -> list[Batch]:
-    """Batches with a trouble that an earlier execution met and told nobody of."""
-    told = _told_by(runs, execution) | {execution}
-    return [batch for batch, trouble in _with_trouble(runs) if trouble.noticed_by not in told]
-
-
-def was_rejected(runs: Iterable[Run], execution: str) -> bool:
-    """Whether Claude has rejected the requests of a batch that this execution collected."""
-    troubles = [batch.trouble for run in runs for batch in run.batches if batch.trouble]
-    mine = [trouble for trouble in troubles if trouble.noticed_by == execution]
-    return any(trouble.error == ClaudeRejected.__name__ for trouble in mine)
-
-
-def worked(run: Run, execution: str) -> bool:
-    """Whether this execution did anything for the run."""
-    sent = any(execution in (batch.execution, batch.closed_by) for batch in accepted(run))
-    return sent or any(group.execution == execution for group in run.blank_groups)
-
-
-def accepted(run: Run) -> Sequence[Batch]:
-    return run.in_state("open", "closed")
 
 
 def tickets_still_pending(run: Run) -> int:
@@ -138,14 +96,3 @@ def details(run: Run) -> dict[str, Any]:
 def output(kept: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a kept report that the workflow returns."""
     return {name: value for name, value in kept.items() if name not in DETAILS}
-
-
-def _with_trouble(runs: Iterable[Run]) -> list[tuple[Batch, Trouble]]:
-    """Batches with a trouble that is not marked as told."""
-    batches = [batch for run in runs for batch in run.batches]
-    return [(b, b.trouble) for b in batches if b.trouble and not b.trouble.told]
-
-
-def _told_by(runs: Iterable[Run], execution: str) -> set[str]:
-    """Other executions that have told somebody of the problems that they met."""
-    return {other for run in runs for other in run.told} - {execution}

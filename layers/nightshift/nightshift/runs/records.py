@@ -292,6 +292,16 @@ class Run:
         ]
 
     @property
+    def accepted(self) -> list[Batch]:
+        """Batches that the provider has taken."""
+        return self.in_state("open", "closed")
+
+    def has_work_of(self, execution: str) -> bool:
+        """Whether this execution has sent or closed a batch, or given up blank tickets."""
+        batches = any(execution in (batch.execution, batch.closed_by) for batch in self.accepted)
+        return batches or any(group.execution == execution for group in self.blank_groups)
+
+    @property
     def next_batch(self) -> str:
         """The sort key of the next intent. The table forgets old items: the highest number counts,
         not how many there are."""
