@@ -132,7 +132,7 @@ class _Holder:
             return _again(run.run_id)
         others = [b for each in self.runs for b in each.in_state("open") if not b.confirmed]
         if others:  # one of them may be ours: no poll counts until their results show whose
-            return _wait(run.run_id, self._poll_seconds(others), more=True)
+            return _wait(run.run_id, self._seconds_to_poll(others), more=True)
         return _wait(run.run_id, self.stack.settings.poll_seconds, more=True)
 
     def _carry_on(self, run: Run) -> Step:
@@ -257,9 +257,8 @@ class _Holder:
         of_version = [batch for batch in batches if batch.version == self.version.name]
         if any(batch.state == "open" and not batch.set_aside for batch in of_version):
             return self._wait(run)
-        of_round = [b for b in run.batches if b.round == round_.number and b.state != "not_created"]
-        last = of_round[-1] if of_round else None
-        if last in of_version and probe.says_nothing(last):
+        sent = run.sent_in(round_.number)
+        if sent and sent[-1] in of_version and probe.says_nothing(sent[-1]):
             self.stack.ledger.end_scan(run.run_id, round_.number)
             return _again(run.run_id)
         return None
@@ -274,7 +273,7 @@ class _Holder:
         if self._me in run.model_notices:
             return True
         try:
-            notice = preflight.look(self.stack)
+            notice = preflight.model_notice(self.stack)
         except ClaudeRejected:
             if run.working(self._me):
                 return False
@@ -307,9 +306,9 @@ class _Holder:
         return self._finish(run, reason)
 
     def _wait(self, run: Run, more: bool = False) -> Step:
-        return _wait(run.run_id, self._poll_seconds(run.working(self._me)), more)
+        return _wait(run.run_id, self._seconds_to_poll(run.working(self._me)), more)
 
-    def _poll_seconds(self, waiting: Sequence[Batch]) -> int:
+    def _seconds_to_poll(self, waiting: Sequence[Batch]) -> int:
         return until_next_poll(waiting, self.stack.now(), self.stack.settings.poll_seconds)
 
     def _finish(self, run: Run, reason: str) -> Step:

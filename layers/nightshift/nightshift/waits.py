@@ -14,7 +14,7 @@ from nightshift.runs.records import Batch
 # Seconds. Longer waits would leave results lying; shorter ones would use up the events.
 _LONGEST = 900
 # A Lambda lives at most 15 minutes, and stopping an execution does not stop its Lambda
-# (docs.aws.amazon.com, Lambda quotas, 2026-11): so long the writer of an intent may still send it.
+# (docs.aws.amazon.com, Lambda quotas, 2026-11): until then, the batch in doubt may still be sent.
 _LONGEST_LAMBDA_SECONDS = 900
 
 

@@ -97,7 +97,7 @@ class Finish:
 
     def _ending(self, run: Run, reason: str) -> Ending:
         worked = any(each.has_work_of(self.call.execution) for each in self.runs)
-        worked = worked or self._is_untold(run)
+        worked = worked or self._is_unreported(run)
         if reason == "canceled":
             return Ending("canceled" if worked or run.batches else "nothing_to_do")
         if run.in_state("open") or self._keeps_tickets_back():
@@ -111,7 +111,7 @@ class Finish:
         blocks = held.kept_back(self.runs, self.stack.now())
         return any(self.stack.tickets.any_pending(b.first, b.last) for b in blocks)
 
-    def _is_untold(self, run: Run) -> bool:
+    def _is_unreported(self, run: Run) -> bool:
         """Whether batches or blank tickets of the run are in no report: an earlier execution has
         ended before its report."""
         closed = [batch.closed_at for batch in run.in_state("closed") if batch.closed_at]
@@ -143,7 +143,7 @@ class Finish:
     def _keep_older(self, other: Run, pending: int) -> None:
         """Keep the report of a run that an earlier execution was asked for, unless its report is
         kept already and nothing has happened in the run since."""
-        news = other.has_work_of(self.call.execution) or self._is_untold(other)
+        news = other.has_work_of(self.call.execution) or self._is_unreported(other)
         if not news and self.stack.ledger.report(other.run_id) is not None:
             return
         reason = "interrupted" if report.tickets_still_pending(other) else ""

@@ -296,6 +296,11 @@ class Run:
         """Batches that the provider has taken."""
         return self.in_state("open", "closed")
 
+    def sent_in(self, round_number: int) -> list[Batch]:
+        """Batches of a round, except those that were not created."""
+        of_round = [batch for batch in self.batches if batch.round == round_number]
+        return [batch for batch in of_round if batch.state != "not_created"]
+
     def has_work_of(self, execution: str) -> bool:
         """Whether this execution has sent or closed a batch, or given up blank tickets."""
         batches = any(execution in (batch.execution, batch.closed_by) for batch in self.accepted)

@@ -37,8 +37,8 @@ def resolve(batch: Batch, runs: Sequence[Run], stack: Deployment, execution: str
 
 
 def _ours_may_be_held(batch: Batch, runs: Sequence[Run]) -> bool:
-    """Whether the batch of this intent may have been taken for another one's, which shows only when
-    that one's first result is read."""
+    """Whether another intent of this size may have taken the batch of this one, which shows only
+    when the first result of that batch is read."""
     others = [other for run in runs for other in run.in_state("open")]
     return any(not other.confirmed and other.requests == batch.requests for other in others)
 

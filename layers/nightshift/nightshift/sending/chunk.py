@@ -92,7 +92,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds chunks of one task for one model; tickets without text go to `on_empty`."""
+    """Builds chunks of one task for one model; tickets without text go to `on_blank`."""
 
     task: Task
     template: RequestTemplate

@@ -10,7 +10,7 @@ from nightshift.observability import logger
 _SOON = timedelta(days=60)
 
 
-def look(stack: Deployment) -> str:
+def model_notice(stack: Deployment) -> str:
     """A notice for people if the model retires soon; empty if not, or if Claude did not answer.
 
     Raises:

@@ -16,7 +16,7 @@ _MOST_IN_A_ROW = 100
 _MOST_UNSEEN = 10
 
 
-def in_a_row(run: Run, execution: str) -> int:
+def refusals_in_a_row(run: Run, execution: str) -> int:
     """How many of this execution's last creates were refused, one after the other."""
     count = 0
     for batch in reversed(run.batches):
@@ -37,7 +37,7 @@ def too_often(run: Run, execution: str) -> str:
             f"{_MOST_UNSEEN} creates in a row were not answered, and no batch of them showed in "
             "Claude's list. What was open is collected; start again when Claude answers."
         )
-    refusals = in_a_row(run, execution)
+    refusals = refusals_in_a_row(run, execution)
     if refusals < _MOST_IN_A_ROW:
         return ""
     return (

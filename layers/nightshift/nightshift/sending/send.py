@@ -13,7 +13,7 @@ from nightshift.runs.ledger import Stale, month_of
 from nightshift.runs.records import REJECTED, TOO_LARGE, TRY_LATER, Batch, Round, Run, Version
 from nightshift.sending.blank import BlankTickets
 from nightshift.sending.chunk import Builder, Chunk, Room
-from nightshift.sending.refusal import in_a_row, seconds_to_wait
+from nightshift.sending.refusal import refusals_in_a_row, seconds_to_wait
 from nightshift.task.request import template_for
 
 # Seconds that a call must have left to send a chunk: the question about the model and the create
@@ -115,8 +115,9 @@ class Sender:
             return None
 
     def _sent_up_to(self) -> str:
-        of_round = [b for b in self.run.batches if b.round == self.round.number]
-        return next((b.last for b in reversed(of_round) if b.state != "not_created"), "")
+        """The key of the last ticket that this round has covered, empty if none."""
+        sent = self.run.sent_in(self.round.number)
+        return sent[-1].last if sent else ""
 
     def _intent(self, chunk: Chunk) -> Batch:
         return Batch(
@@ -146,4 +147,4 @@ class Sender:
         self.stack.ledger.mark_not_created(batch, TRY_LATER)
         if isinstance(no, TooLarge):
             raise ClaudeRejected("Claude finds a single request too large: look at the task file.")
-        return seconds_to_wait(no, in_a_row(self.run, self.execution) + 1, self.stack)
+        return seconds_to_wait(no, refusals_in_a_row(self.run, self.execution) + 1, self.stack)

@@ -1,4 +1,4 @@
-"""The close of a batch; what its answers say of the task version is written with it."""
+"""Closing a batch, and in the same transaction what its answers say of the task version."""
 
 from nightshift.deployment import Deployment
 from nightshift.errors import AnswersUnusable, NightshiftError
