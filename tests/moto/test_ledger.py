@@ -32,7 +32,7 @@ STEPS: dict[str, Step] = {
     "close": lambda ledger, batch: ledger.close(batch, ME),
     "mark_deleted": lambda ledger, batch: ledger.mark_deleted(batch),
     "mark_cancel_asked": lambda ledger, batch: ledger.mark_cancel_asked(batch),
-    "set_aside": lambda ledger, batch: ledger.set_aside(batch, ME, True, GONE),
+    "set_aside": lambda ledger, batch: ledger.set_aside(batch, ME, unknown=True, problem=GONE),
 }
 WAY = {
     "creating": [],
@@ -218,11 +218,11 @@ def test_numbers_are_sorted_as_numbers(ledger: Ledger) -> None:
     for number in (999, 1_000):
         ledger.begin_round("run", Round(number, ME, scanned=False))
 
-    night = ledger.run("run")
+    run = ledger.run("run")
 
-    assert [batch.number for batch in night.batches] == [2, 9_999, 10_000]
-    assert [round_.number for round_ in night.rounds] == [999, 1_000]
-    assert (night.next_batch, night.next_round) == ("batch#10001", 1_001)
+    assert [batch.number for batch in run.batches] == [2, 9_999, 10_000]
+    assert [round_.number for round_ in run.rounds] == [999, 1_000]
+    assert (run.next_batch, run.next_round) == ("batch#10001", 1_001)
 
 
 def test_a_round_that_the_table_forgot_before_its_batches_is_not_begun_again(
@@ -230,9 +230,9 @@ def test_a_round_that_the_table_forgot_before_its_batches_is_not_begun_again(
 ) -> None:
     write_intent(ledger, replace(intent(3), round=7))
 
-    night = ledger.run("run")
+    run = ledger.run("run")
 
-    assert (night.next_batch, night.next_round) == ("batch#0004", 8)
+    assert (run.next_batch, run.next_round) == ("batch#0004", 8)
 
 
 def test_no_update_makes_an_item_that_the_table_forgot(ledger: Ledger) -> None:
@@ -241,7 +241,7 @@ def test_no_update_makes_an_item_that_the_table_forgot(ledger: Ledger) -> None:
     with pytest.raises(Stale):
         ledger.batch("run", "batch#0001")
     with pytest.raises(Stale):
-        ledger.set_aside(replace(intent(), state="open"), ME, "BatchNotFound: gone", True)
+        ledger.set_aside(replace(intent(), state="open"), ME, unknown=True, problem=GONE)
 
     assert ledger.run("run") == Run("run")
 
@@ -309,10 +309,10 @@ def test_a_closed_batch_keeps_its_tally_and_drops_its_bitmap(ledger: Ledger) -> 
 
 def test_only_the_first_execution_to_meet_a_problem_is_named(ledger: Ledger) -> None:
     batch = bring(ledger, "open")
-    ledger.set_aside(batch, ME, True, GONE)
+    ledger.set_aside(batch, ME, unknown=True, problem=GONE)
 
     again = BatchNotFound("still gone")
-    ledger.set_aside(ledger.batch("run", "batch#0001"), OTHER, True, again)
+    ledger.set_aside(ledger.batch("run", "batch#0001"), OTHER, unknown=True, problem=again)
 
     aside = ledger.batch("run", "batch#0001")
     assert aside.aside_by == OTHER
@@ -344,9 +344,9 @@ def test_a_night_holds_its_own_run_only(ledger: Ledger) -> None:
     write_intent(ledger, replace(intent(), run_id="run2"))
     ledger.remember_ids("run", {"name": "long"})
 
-    night = ledger.run("run")
+    run = ledger.run("run")
 
-    assert [batch.run_id for batch in night.batches] == ["run"]
+    assert [batch.run_id for batch in run.batches] == ["run"]
 
 
 def test_a_night_of_more_than_one_page_is_read_whole(ledger: Ledger) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.errors import InvalidInput
+from nightshift.errors import BatchNotFound, InvalidInput
 from nightshift.runs import budget, ledger
 from nightshift.sending import send
 from tests.moto.scene import DAY, Scene, Step
@@ -96,7 +96,7 @@ def test_a_batch_that_is_open_in_another_run_counts_at_its_bound(
     night = scene.stack.ledger.run("two")
 
     remaining = budget.remaining(night, None, scene.stack.ledger, scene.stack.settings)
-    scene.stack.ledger.set_aside(batch, first, "BatchNotFound: ?", True)
+    scene.stack.ledger.set_aside(batch, first, unknown=True, problem=BatchNotFound("?"))
 
     assert remaining.month_usd == bound
     assert budget.spent_in("2026-11", night, scene.stack.ledger) == 0

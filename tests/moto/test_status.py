@@ -6,7 +6,7 @@ import pytest
 
 from tests.moto.scene import DAY, Scene, Step
 
-TURNS = 60
+POLLS = 60
 UNKNOWN = {"seconds": None, "list_lag_looks": 10**6, "missing_looks": 10**6}
 
 
@@ -218,7 +218,7 @@ def _night_with_an_unknown_batch(scene: Scene) -> tuple[str, list[Step]]:
     scene.put("A", "B")
     night = scene.start()
     scene.send_all(night)
-    return night, [scene.look(night) for _ in range(TURNS)]
+    return night, [scene.look(night) for _ in range(POLLS)]
 
 
 def _look_once(scene: Scene, execution: str) -> None:

@@ -104,7 +104,7 @@ def test_a_batch_of_somebody_else(ledger: Ledger) -> None:
 
 def test_a_batch_that_is_set_aside_and_closed_after_all(ledger: Ledger) -> None:
     ledger.open(INTENT, "msgbatch_1", CREATED, confirmed=True)
-    ledger.set_aside(now(ledger), EARLIER, True, BatchNotFound("gone"))
+    ledger.set_aside(now(ledger), EARLIER, unknown=True, problem=BatchNotFound("gone"))
     aside = item(ledger)
     batch = replace(now(ledger), tally=TALLY, cost=Decimal("0.1"), ended_at=ENDED, readings=1)
     ledger.checkpoint(replace(batch, seen=b"\x01", rejection="no"))

@@ -73,11 +73,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "datetime", Stopped)
 
 
-def flat(night: Run, status: str = "complete", reason: str = "", pending: int = 0) -> Any:
-    return report.flat(night, Ending(status, reason), pending, NOW)
+def flat(run: Run, status: str = "complete", reason: str = "", pending: int = 0) -> Any:
+    return report.flat(run, Ending(status, reason), pending, NOW)
 
 
-NIGHT = Run(
+RUN = Run(
     "2026-11-22",
     (
         batch(Tally(classified=70, requeued=20, failed=4, usage=Usage(1_000_000, 200_000))),
@@ -88,7 +88,7 @@ NIGHT = Run(
 
 
 def test_the_report_is_the_sum_over_the_run() -> None:
-    found = flat(NIGHT, pending=7)
+    found = flat(RUN, pending=7)
 
     assert found.pop("duration_seconds") == 0
     assert found == {
@@ -111,15 +111,15 @@ def test_the_report_is_the_sum_over_the_run() -> None:
 
 
 def test_the_keys_are_those_of_the_contract_and_flat() -> None:
-    found = flat(NIGHT)
+    found = flat(RUN)
 
     assert found.keys() == CONTRACT
     assert all(isinstance(value, str | int | float) for value in found.values())
 
 
 def test_a_partial_run_says_why() -> None:
-    assert flat(NIGHT, "partial", "budget")["reason"] == "budget"
-    assert flat(NIGHT, "partial", "budget").keys() == CONTRACT | {"reason"}
+    assert flat(RUN, "partial", "budget")["reason"] == "budget"
+    assert flat(RUN, "partial", "budget").keys() == CONTRACT | {"reason"}
 
 
 def test_a_run_without_anything_is_all_zeros() -> None:
@@ -148,17 +148,17 @@ def test_the_books_balance(tallies: list[Tally], blank: list[int]) -> None:
 
 @pytest.mark.parametrize("requests", [93, 95, 0])
 def test_books_that_do_not_balance_fail_loudly_with_the_numbers(requests: int) -> None:
-    wrong = replace(NIGHT.batches[0], requests=requests)
+    wrong = replace(RUN.batches[0], requests=requests)
 
     with pytest.raises(LedgerMismatch, match=f"2026-11-22: {requests} requests, but 94 accounted"):
-        flat(replace(NIGHT, batches=(wrong,)))
+        flat(replace(RUN, batches=(wrong,)))
 
 
 @pytest.mark.parametrize("state", ["creating", "open", "not_created"])
 def test_what_is_not_closed_is_in_no_sum(state: Any) -> None:
     unfinished = batch(Tally(classified=3), 3, state=state, requests=10, cost=Decimal(9))
-    with_it = flat(replace(NIGHT, batches=(*NIGHT.batches, unfinished)))
-    without = flat(NIGHT)
+    with_it = flat(replace(RUN, batches=(*RUN.batches, unfinished)))
+    without = flat(RUN)
 
     assert with_it.pop("batches") - without.pop("batches") == (state == "open")
     assert with_it == without
@@ -173,7 +173,7 @@ def test_tokens_from_a_cache_are_tokens() -> None:
 
 
 def test_the_duration_is_that_of_the_execution() -> None:
-    found = report.flat(NIGHT, Ending("complete"), 0, NOW - timedelta(hours=1))
+    found = report.flat(RUN, Ending("complete"), 0, NOW - timedelta(hours=1))
 
     assert found["duration_seconds"] == 3_600
 
@@ -189,7 +189,7 @@ def test_a_run_at_two_prices_is_summed_at_both() -> None:
 
 
 @pytest.mark.parametrize(
-    ("night", "worked"),
+    ("run", "worked"),
     [
         (Run("x"), False),
         (Run("x", (batch(Tally()),)), True),
@@ -201,9 +201,9 @@ def test_a_run_at_two_prices_is_summed_at_both() -> None:
     ],
 )
 def test_an_execution_has_worked_if_it_sent_closed_or_gave_up_anything(
-    night: Run, worked: bool
+    run: Run, worked: bool
 ) -> None:
-    assert night.has_work_of(ME) is worked
+    assert run.has_work_of(ME) is worked
 
 
 def canary_of(state: Any, **fields: Any) -> Canary:
@@ -216,27 +216,27 @@ def test_a_canary_is_in_the_money_and_in_the_tokens_and_in_nothing_else() -> Non
     asked = canary_of("answered", cost=Decimal("0.25"), usage=Usage(100, 10))
     lost, refused = canary_of("asked"), canary_of("refused")
 
-    found = flat(replace(NIGHT, canaries=(lost, refused, asked)))
+    found = flat(replace(RUN, canaries=(lost, refused, asked)))
 
     money = {"cost_usd": 1.75, "realtime_cost_usd": 3.25, "saved_usd": 1.5}
-    assert found == flat(NIGHT) | money | {"input_tokens": 1_500_100, "output_tokens": 300_010}
+    assert found == flat(RUN) | money | {"input_tokens": 1_500_100, "output_tokens": 300_010}
 
 
 def test_the_details_say_what_tickets_became_and_why() -> None:
     one = Tally(classified=3, failed=1, categories=Counter(a=2, b=1), failures=Counter(refusal=1))
     two = Tally(classified=1, categories=Counter(b=1))
-    night = Run("x", (batch(one), batch(two, 2)), blank_groups=(BlankGroup(1, ME, 3),))
+    run = Run("x", (batch(one), batch(two, 2)), blank_groups=(BlankGroup(1, ME, 3),))
 
-    assert report.details(night) == {
+    assert report.details(run) == {
         "categories": {"a": 2, "b": 2},
         "failures": {"refusal": 1, "empty_ticket": 3},
     }
 
 
 def test_what_is_kept_beyond_the_contract_is_not_returned() -> None:
-    kept = flat(NIGHT) | report.details(NIGHT) | {"month_cost_usd": 1.0, "notices": ["?"]}
+    kept = flat(RUN) | report.details(RUN) | {"month_cost_usd": 1.0, "notices": ["?"]}
 
-    assert report.output(kept) == flat(NIGHT)
+    assert report.output(kept) == flat(RUN)
 
 
 def intent(number: int, first: str, last: str, **fields: Any) -> Batch:
@@ -253,7 +253,7 @@ UNSEEN: dict[str, Any] = {"state": "not_created", "why_not_created": "unseen", "
 
 
 @pytest.mark.parametrize(
-    ("night", "left"),
+    ("run", "still_pending"),
     [
         # The round went on behind it, and then it proved to be somebody else's.
         (round_of(intent(1, "a", "c", **UNSEEN), intent(2, "d", "f"), scanned=False), 3),
@@ -265,5 +265,5 @@ UNSEEN: dict[str, Any] = {"state": "not_created", "why_not_created": "unseen", "
         (round_of(), 0),
     ],
 )
-def test_tickets_that_a_round_passed_over_are_left(night: Run, left: int) -> None:
-    assert report.tickets_still_pending(night) == left
+def test_tickets_that_a_round_passed_over_are_still_pending(run: Run, still_pending: int) -> None:
+    assert report.tickets_still_pending(run) == still_pending

@@ -28,39 +28,39 @@ def with_troubles(*troubles: tuple[str, str], noticed_by: str = ME) -> Run:
 
 
 def test_a_problem_is_said_until_somebody_was_told() -> None:
-    night = with_troubles(("LedgerMismatch", "3 of 5"))
+    run = with_troubles(("LedgerMismatch", "3 of 5"))
     said = {"error": "LedgerMismatch", "cause": "3 of 5"}
-    told = replace(night, told=frozenset({ME}))
+    told = replace(run, told=frozenset({ME}))
 
-    assert Troubles([night], ME).gravest == said
-    assert Troubles([night], OTHER).gravest == said
+    assert Troubles([run], ME).gravest == said
+    assert Troubles([run], OTHER).gravest == said
     assert Troubles([told], OTHER).gravest is None
-    assert Troubles([told], OTHER).told_by_others == list(night.batches)
+    assert Troubles([told], OTHER).told_by_others == list(run.batches)
 
 
 def test_an_execution_says_its_own_problem_whoever_was_told_before() -> None:
     """It was redriven after it had failed and told of what it had met until then."""
-    night = replace(with_troubles(("LedgerMismatch", "3 of 5")), told=frozenset({ME}))
+    run = replace(with_troubles(("LedgerMismatch", "3 of 5")), told=frozenset({ME}))
 
-    assert Troubles([night], ME).gravest is not None
-    assert Troubles([night], ME).told_by_others == []
+    assert Troubles([run], ME).gravest is not None
+    assert Troubles([run], ME).told_by_others == []
 
 
 def test_a_problem_that_is_marked_as_told_is_never_said_again() -> None:
-    night = with_troubles(("LedgerMismatch", "3 of 5"))
-    [batch] = night.batches
+    run = with_troubles(("LedgerMismatch", "3 of 5"))
+    [batch] = run.batches
     told = replace(batch.trouble or Trouble("", "", ""), told=True)
-    marked = replace(night, batches=(replace(batch, trouble=told),))
+    marked = replace(run, batches=(replace(batch, trouble=told),))
 
     assert Troubles([marked], OTHER).gravest is None
 
 
 def test_of_several_problems_the_gravest_is_told_and_the_others_are_counted() -> None:
-    night = with_troubles(
+    run = with_troubles(
         ("Odd", "?"), ("BatchNotFound", "msgbatch_1"), ("ClaudeRejected", "no: money")
     )
 
-    found = Troubles([night], ME).gravest
+    found = Troubles([run], ME).gravest
 
     assert found is not None
     assert found["error"] == "ClaudeRejected"
@@ -81,8 +81,8 @@ def test_the_lesser_error_of_a_batch_is_told_behind_the_gravest() -> None:
 
 
 def test_only_what_this_execution_collected_counts_as_rejected() -> None:
-    night = with_troubles(("ClaudeRejected", "no money"), ("LedgerMismatch", "3 of 5"))
+    run = with_troubles(("ClaudeRejected", "no money"), ("LedgerMismatch", "3 of 5"))
 
-    assert Troubles([night], ME).any_rejected
-    assert not Troubles([night], OTHER).any_rejected
+    assert Troubles([run], ME).any_rejected
+    assert not Troubles([run], OTHER).any_rejected
     assert not Troubles([with_troubles(("LedgerMismatch", "3 of 5"))], ME).any_rejected

@@ -59,7 +59,7 @@ def _sight(batch: Batch, found: ProviderBatch | None, call: StatusCall, stack: D
         if found.ended:
             return "ended"
         if free_from(batch) <= stack.now():
-            stack.ledger.set_aside(batch, call.execution, False, _never_ends(batch))
+            stack.ledger.set_aside(batch, call.execution, unknown=False, problem=_never_ends(batch))
             return "aside"
         if batch.set_aside:
             stack.ledger.take_back(batch)
@@ -70,7 +70,7 @@ def _sight(batch: Batch, found: ProviderBatch | None, call: StatusCall, stack: D
         if not batch.set_aside:
             raise
         with suppress(Stale):
-            stack.ledger.set_aside(batch, call.execution, batch.unknown)
+            stack.ledger.set_aside(batch, call.execution, unknown=batch.unknown)
         return "aside"
     except Stale:
         pass  # another call has moved the batch on

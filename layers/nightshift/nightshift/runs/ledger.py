@@ -222,7 +222,12 @@ class Ledger:
         self._move(batch, "open", {"cancel_asked": True})
 
     def set_aside(
-        self, batch: Batch, execution: str, unknown: bool, problem: NightshiftError | None = None
+        self,
+        batch: Batch,
+        execution: str,
+        *,
+        unknown: bool,
+        problem: NightshiftError | None = None,
     ) -> None:
         """This execution goes on without the batch; only the first to meet a problem fails for it.
 
