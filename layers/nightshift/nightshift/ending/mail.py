@@ -1,4 +1,4 @@
-"""The report of a night as people read it at breakfast. Pure."""
+"""The report of a run as a mail: a verdict first, then what is worth a look. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,8 @@ _WHY = {
 
 
 def text(report: Report, before: Sequence[Report], month_limit: Decimal) -> str:
-    """The verdict first, then numbers. `before` are the reports of the runs before this one."""
+    """The whole mail. `before` are the reports of the runs before this one, `month_limit` is the
+    month's budget in USD, 0 where there is none."""
     parts = (
         [verdict(report)],
         _categories(report, before),
@@ -37,7 +38,7 @@ def text(report: Report, before: Sequence[Report], month_limit: Decimal) -> str:
 
 
 def verdict(report: Report) -> str:
-    """The night in one line."""
+    """How the run ended, in one line."""
     said = f"{_tickets(report['classified'])} sorted"
     if report["failed"]:
         said += f", {report['failed']:,} given up"
