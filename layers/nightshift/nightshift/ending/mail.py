@@ -75,7 +75,8 @@ def _given_up(report: Report) -> Iterator[str]:
 
 
 def _requests(report: Report) -> Iterator[str]:
-    yield f"{report['submitted']:,} requests in {report['batches']:,} batches"
+    requests = _count(report["submitted"], "request")
+    yield f"{requests} in {_count(report['batches'], 'batch', 'batches')}"
     if report["requeued"]:
         yield f"{report['requeued']:,} went back to pending"
     if report["superseded"]:
@@ -101,4 +102,8 @@ def _minutes(seconds: int) -> str:
 
 
 def _tickets(count: int) -> str:
-    return f"{count:,} ticket{'' if count == 1 else 's'}"
+    return _count(count, "ticket")
+
+
+def _count(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
