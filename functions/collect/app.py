@@ -6,12 +6,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from nightshift.collect import collect
 from nightshift.deployment import deployment
-from nightshift.error_boundary import unexpected_without_words
+from nightshift.error_boundary import error_boundary
 from nightshift.events import CollectCall
 from nightshift.observability import logger, metrics
 
 
-@unexpected_without_words
+@error_boundary
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from nightshift.deployment import deployment
-from nightshift.error_boundary import unexpected_without_words
+from nightshift.error_boundary import error_boundary
 from nightshift.events import StatusCall
 from nightshift.observability import logger, metrics
 from nightshift.status import status
 
 
-@unexpected_without_words
+@error_boundary
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

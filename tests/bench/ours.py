@@ -50,7 +50,7 @@ def send() -> Clock:
     tickets = [_ready(ticket_id, text) for ticket_id, text in texts]
     task: Any = SimpleNamespace(message_for=lambda body: body)
     template = stack.template
-    builder = Builder(task, template, template.bound(stack.price), on_empty=tickets.append)
+    builder = Builder(task, template, template.bound(stack.price), on_blank=tickets.append)
     room = Room(len(tickets), Decimal(1_000_000), out_of_time=lambda: False)
     gc.freeze()  # the tickets that wait here are the benchmark's, not Nightshift's
     with clock.running():
@@ -72,7 +72,7 @@ def collect(writes_per_second: float | None) -> Clock:
         stack = replace(stack, tickets=replace(stack.tickets, pace=Pace(rate=writes_per_second)))
     _look(stack.claude)
     clock = Clock()
-    for batch in stack.ledger.night(RUN_ID).in_state("open"):
+    for batch in stack.ledger.run(RUN_ID).in_state("open"):
         _collect(stack, batch.record, clock)
     return clock
 

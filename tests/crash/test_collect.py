@@ -11,7 +11,7 @@ import pytest
 from nightshift import collect as collect_module
 from nightshift.claude import custom_id
 from nightshift.claude.client import Claude
-from nightshift.claude.results import Line
+from nightshift.claude.results import Result
 from nightshift.runs.records import Batch, Tally
 from nightshift.task.task import Task, task
 from nightshift.writing.apply import Applied
@@ -22,7 +22,7 @@ from tools.local.claude_standin.answers import RowRule
 from tools.local.claude_standin.batches import Life
 
 LIFE = Life(seconds=1000)
-REFUSED = {
+TRY_LATER = {
     "type": "errored",
     "error": {"type": "invalid_request_error", "message": "messages: too odd"},
 }
@@ -111,7 +111,7 @@ def test_the_last_line_counts_without_a_line_feed_too(ours: Workshop) -> None:
 
 def test_the_only_request_of_a_batch_is_given_up_where_it_is_invalid(ours: Workshop) -> None:
     # A single line proves nothing about the request as such.
-    stack = Stack.on(ours, LIFE, rules=[RowRule(REFUSED, contains="odd")])
+    stack = Stack.on(ours, LIFE, rules=[RowRule(TRY_LATER, contains="odd")])
     stack.put("odd")
 
     report = stack.night()
@@ -123,7 +123,7 @@ def test_the_only_request_of_a_batch_is_given_up_where_it_is_invalid(ours: Works
 
 
 def test_a_batch_of_invalid_requests_alone_gives_up_no_ticket(ours: Workshop) -> None:
-    stack = Stack.on(ours, LIFE, rules=[RowRule(REFUSED, contains="odd")])
+    stack = Stack.on(ours, LIFE, rules=[RowRule(TRY_LATER, contains="odd")])
     stack.put("odd-1", "odd-2")
 
     error = stack.night()["error"]
@@ -185,8 +185,8 @@ def test_paid_answers_are_written_as_far_as_today_allows_them(
 
     assert stack.tickets()["A"]["category"] == "billing"
     assert stack.tickets()["B"] == before["B"]  # pending, and no attempt although one is all
-    assert (batch.state, batch.problem) == ("closed", None)
-    assert (batch.tally.classified, batch.tally.requeued, batch.tally.left) == (1, 1, 1)
+    assert (batch.state, batch.trouble) == ("closed", None)
+    assert (batch.tally.classified, batch.tally.requeued, batch.tally.still_pending) == (1, 1, 1)
 
 
 def test_an_answer_that_its_own_version_does_not_allow_is_an_attempt(
@@ -228,7 +228,7 @@ def test_an_edited_ticket_is_found(
     found = stack.tickets()
     assert found.pop("4")["category"] == "billing"
     assert found == {ticket_id: edited[ticket_id] for ticket_id in "123"}
-    assert (batch.tally.superseded, batch.tally.left, batch.tally.classified) == (3, 3, 1)
+    assert (batch.tally.superseded, batch.tally.still_pending, batch.tally.classified) == (3, 3, 1)
 
 
 def test_the_inputs_of_the_batch_are_read_and_guarded_not_those_of_todays_task(
@@ -277,7 +277,7 @@ def test_answers_to_release_0_1_0_are_superseded_and_their_tickets_left(
 
     assert batch.version == ""
     assert stack.tickets() == before
-    assert (batch.tally.superseded, batch.tally.left) == (1, 1)
+    assert (batch.tally.superseded, batch.tally.still_pending) == (1, 1)
 
 
 # Results are read no faster than they are written: what is in memory does not grow with them.
@@ -306,7 +306,7 @@ class SlowTable:
                 self.too_far.set()
             yield line
 
-    def apply(self, lines: Sequence[Line]) -> Applied:
+    def apply(self, lines: Sequence[Result]) -> Applied:
         self.too_far.wait(self.patience)
         self.patience = 0.0
         with self._lock:
@@ -329,7 +329,7 @@ def test_results_wait_at_the_provider_while_the_table_is_slow(
 
         batch = collected(stack, night, monkeypatch, task())
 
-    assert (batch.state, batch.problem) == ("closed", None)
+    assert (batch.state, batch.trouble) == ("closed", None)
     assert (batch.tally.classified, table.applied) == (REQUESTS, REQUESTS)
     assert table.read == REQUESTS
     assert not table.too_far.is_set()

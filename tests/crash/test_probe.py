@@ -164,7 +164,7 @@ def test_probes_that_are_never_answered_end_with_the_rounds(ours: Workshop) -> N
 def test_a_failed_probe_of_which_nobody_was_told_is_told_by_the_next_start(ours: Workshop) -> None:
     stack = stack_with(ours, MANY, NEW_AND_BROKEN)
     night = stack.start()
-    night.run(until=lambda: any("problem" in b for b in stack.records("batch#")))
+    night.run(until=lambda: any("error" in b for b in stack.records("batch#")))
     stack.world.abort(night.arn)
     stack.world.prompt = replace(stack.world.prompt, broken=False)
 

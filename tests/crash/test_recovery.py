@@ -14,7 +14,7 @@ from nightshift.events import SubmitCall
 from nightshift.submit import submit
 from nightshift.tickets.table import TicketTable
 from tests.crash.stack import Stack
-from tests.crash_proof.driver import Execution
+from tests.crash_proof.driver import Error, Execution
 from tests.crash_proof.edges import Process
 from tests.crash_proof.world import DAWN, SMALL, Trouble, Workshop, workshop
 from tools.local.claude_standin.batches import Life
@@ -26,7 +26,7 @@ EVERYTHING = ("retrieve", "results", "cancel", "delete", "list")
 @pytest.fixture
 def ours() -> Iterator[Workshop]:
     """With as many turns until a batch is not found as on AWS."""
-    with workshop(SMALL | {"nightshift.runs.missing": {"TURNS_UNTIL_NOT_FOUND": 60}}) as made:
+    with workshop(SMALL | {"nightshift.runs.missing": {"POLLS_UNTIL_NOT_FOUND": 60}}) as made:
         yield made
 
 
@@ -197,7 +197,7 @@ def test_a_batch_that_is_sent_after_its_run_was_finished_is_found_by_the_next_ni
 
 
 @pytest.mark.parametrize("dies_in", ["count_pending", "count_failed"])
-def test_a_red_night_stays_red_whatever_fails_while_it_is_concluded(
+def test_a_red_night_stays_red_whatever_fails_while_it_finishes(
     ours: Workshop, monkeypatch: pytest.MonkeyPatch, dies_in: str
 ) -> None:
     stack = Stack.on(ours, Life(seconds=1000))
@@ -290,7 +290,7 @@ def test_a_record_that_is_gone_is_not_set_aside_by_the_workflow(ours: Workshop) 
     stack = Stack.on(ours, Life(seconds=1000))
     night = stack.start()
 
-    night._set_aside("2026-11-22", "batch#0001", "ClaudeUnavailable: no")
+    night._set_aside("2026-11-22", "batch#0001", Error("ClaudeUnavailable", "no"))
 
     assert stack.records("batch#") == []
 
@@ -307,7 +307,7 @@ def test_what_was_never_read_counts_at_its_bound_for_ever(
 
     process = Process("checks", "none", stack.world.now, lambda _: None)
     with stack.world.deployment(process) as deployed:
-        [batch] = deployed.ledger.night("2026-11-22").batches
+        [batch] = deployed.ledger.run("2026-11-22").batches
     one = batch.bound / 4
     assert red["error"].startswith("LedgerMismatch")
     assert batch.tally.read == 1

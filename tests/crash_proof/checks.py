@@ -17,7 +17,7 @@ from nightshift.ending.report import Ending
 from nightshift.runs import probe
 from nightshift.runs.held import LONGEST_LIFE
 from nightshift.runs.ledger import Ledger
-from nightshift.runs.records import Night
+from nightshift.runs.records import Run
 from tests.crash_proof.world import DAWN, SETTINGS, World
 from tests.tasks import task
 
@@ -122,20 +122,20 @@ def _tickets(world: World, tickets: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def _books(world: World) -> Iterator[str]:
     records = items(world, "runs")
-    nights = _nights(world, records)
-    batches = [batch for night in nights for batch in night.batches]
+    runs = _runs(world, records)
+    batches = [batch for run in runs for batch in run.batches]
     lock = next(record for record in records if record["run_id"] == "lock")
     yield from (f"unfinished run: {run}" for run in lock.get("unfinished", ()))
-    yield from (f"{b.record} is {b.state}" for b in batches if b.state not in ("closed", "void"))
+    yield from (f"{b.record} is {b.state}" for b in batches if b.state not in _ENDED)
     reported = {record["run_id"] for record in records if record["record"] == "run"}
-    worked = {night.run_id for night in nights if night.batches}
+    worked = {run.run_id for run in runs if run.batches}
     yield from (f"no report of {run}" for run in worked - reported)
     total = Counter[str]()
-    for night in nights:
-        flat = report.flat(night, Ending("complete"), 0, _START)
+    for run in runs:
+        flat = report.flat(run, Ending("complete"), 0, _START)
         total.update({key: value for key, value in flat.items() if type(value) is int})
         if flat["submitted"] != sum(flat[k] for k in _ENDS) - flat["empty"]:
-            yield f"the books of {night.run_id} do not balance: {flat}"
+            yield f"the books of {run.run_id} do not balance: {flat}"
     read = _read(world)
     unread = sum(batch.requests for batch in batches if batch.unread)
     if total["submitted"] != len(read) + unread:
@@ -155,21 +155,21 @@ def _books(world: World) -> Iterator[str]:
 
 def _money(world: World) -> Iterator[str]:
     """What nights cost is what the provider bills, as far as its answers ever arrived."""
-    nights = _nights(world, items(world, "runs"))
+    runs = _runs(world, items(world, "runs"))
     price = published().of(SETTINGS.model)
     billed = price.batch_cost(sum(map(_usage, _read(world)), NOTHING))
-    cost = sum(report.flat(night, Ending("complete"), 0, _START)["cost_usd"] for night in nights)
+    cost = sum(report.flat(run, Ending("complete"), 0, _START)["cost_usd"] for run in runs)
     if not isclose(cost, billed, rel_tol=1e-9):
         yield f"the books say {cost} USD, the provider {billed}"
     if billed > world.settings.max_monthly_cost_usd:
         yield "the provider bills more than the month's budget"
 
 
-def _nights(world: World, records: Iterable[dict[str, Any]]) -> list[Night]:
+def _runs(world: World, records: Iterable[dict[str, Any]]) -> list[Run]:
     """All runs; the lock, the months and the tasks are none."""
     names = {record["run_id"] for record in records if "#" not in record["run_id"]} - {"lock"}
     ledger = Ledger(world.workshop.plain_client, SETTINGS.run_table)
-    return [ledger.night(run_id) for run_id in sorted(names)]
+    return [ledger.run(run_id) for run_id in sorted(names)]
 
 
 def _provider(world: World) -> Iterator[str]:
@@ -185,12 +185,13 @@ def _provider(world: World) -> Iterator[str]:
 
 def _told(world: World) -> Iterator[str]:
     """Whatever happened to whoever met a problem, somebody was told."""
-    for item in items(world, "runs"):
-        error = item.get("problem", "").partition(":")[0]
-        if error and not any(said.startswith(error) for said in world.told):
+    batches = [item for item in items(world, "runs") if item["record"].startswith("batch#")]
+    for error in {batch["error"] for batch in batches if "error" in batch}:
+        if not any(said.startswith(error) for said in world.told):
             yield f"nobody was told of {error}: {world.told}"
 
 
+_ENDED = ("closed", "not_created")
 _START = datetime.fromtimestamp(DAWN, UTC)
 _ENDS = ("classified", "superseded", "requeued", "failed")
 

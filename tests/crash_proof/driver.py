@@ -223,11 +223,17 @@ class Execution:
             while progress["next"] == "more":
                 progress = yield from self._task("collect", event)
         except Caught as caught:
-            self._set_aside(run_id, record, str(caught))
+            self._set_aside(run_id, record, caught.error)
         return {}
 
-    def _set_aside(self, run_id: str, record: str, problem: str) -> None:
-        values = {":me": {"S": self.arn}, ":problem": {"S": problem}}
+    def _set_aside(self, run_id: str, record: str, error: Error) -> None:
+        values = {
+            ":open": {"S": "open"},
+            ":closed": {"S": "closed"},
+            ":me": {"S": self.arn},
+            ":error": {"S": error.name},
+            ":cause": {"S": error.cause},
+        }
         self.world.update("runs", {"run_id": run_id, "record": record}, SET_ASIDE, values)
 
     def _task(self, function: str, event: dict[str, Any]) -> States:

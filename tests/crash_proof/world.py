@@ -69,7 +69,7 @@ SMALL = {
     "nightshift.collect": {
         "_THREADS": 1, "_UNDER_WAY": 1, "_SECONDS_PER_CHECKPOINT": -1, "KEYS_PER_READ": 2,
     },
-    "nightshift.runs.missing": {"TURNS_UNTIL_NOT_FOUND": 4},
+    "nightshift.runs.missing": {"POLLS_UNTIL_NOT_FOUND": 4},
     "nightshift.runs.probe": {"PROBE_REQUESTS": 4, "_ENOUGH": 3, "_ENOUGH_ONCE_PASSED": 6},
 }  # fmt: skip
 # A prompt that names no category: what Claude answers is prose.

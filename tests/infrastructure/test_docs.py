@@ -14,8 +14,8 @@ import pytest
 from nightshift import errors
 from nightshift.ending import mail, report
 from nightshift.ending.report import Ending
-from nightshift.events import NightInput
-from nightshift.runs.records import Night
+from nightshift.events import RunInput
+from nightshift.runs.records import Run
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -150,7 +150,7 @@ def test_every_reason_of_a_partial_night_has_a_row() -> None:
 
 
 def test_every_key_of_the_output_has_a_row() -> None:
-    output = report.flat(Night("2026-11-22"), Ending("complete"), 0, datetime.now(UTC))
+    output = report.flat(Run("2026-11-22"), Ending("complete"), 0, datetime.now(UTC))
 
     assert output.keys() <= first_cells(section(OPERATE, "## The output"))
 
@@ -170,9 +170,9 @@ def test_every_parameter_has_a_row_with_its_default(template: Any) -> None:
 def test_every_input_is_told() -> None:
     told = section(OPERATE, "## Start by hand")
 
-    for name in NightInput.model_fields:
+    for name in RunInput.model_fields:
         assert f'"{name}"' in told, name
-    actions = set(get_args(NightInput.model_fields["action"].annotation)) - {"classify"}
+    actions = set(get_args(RunInput.model_fields["action"].annotation)) - {"classify"}
     for action in actions:
         assert f'{{"action": "{action}"}}' in told, action
 

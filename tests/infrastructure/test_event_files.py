@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.events import CollectCall, NightInput, StatusCall, SubmitCall
+from nightshift.events import CollectCall, RunInput, StatusCall, SubmitCall
 
 EVENTS = Path(__file__).parents[2] / "events"
 CALLS: dict[str, Any] = {
@@ -15,11 +15,11 @@ CALLS: dict[str, Any] = {
     "collect.json": CollectCall,
 }
 STARTS = {
-    "start.json": NightInput(),
-    "start-scheduled.json": NightInput(),
-    "start-dry-run.json": NightInput(dry_run=True),
-    "start-collect.json": NightInput(action="collect"),
-    "start-cancel.json": NightInput(action="cancel"),
+    "start.json": RunInput(),
+    "start-scheduled.json": RunInput(),
+    "start-dry-run.json": RunInput(dry_run=True),
+    "start-collect.json": RunInput(action="collect"),
+    "start-cancel.json": RunInput(action="cancel"),
 }
 
 
@@ -27,7 +27,7 @@ def load(name: str) -> Any:
     return json.loads((EVENTS / name).read_text())
 
 
-def started_with(name: str) -> NightInput:
+def started_with(name: str) -> RunInput:
     event = {"execution": "arn", "started_at": "2026-11-22T02:00:00.000Z", "input": load(name)}
     return SubmitCall.parse(event).input
 

@@ -16,6 +16,9 @@ from statelint.linter import Linter
 
 import nightshift
 from nightshift import errors
+from nightshift.events import SubmitCall
+from nightshift.runs import stored
+from nightshift.runs.records import Trouble
 from tests.definitions import EVENTS, ITERATION, MOST_EVENTS, STATES, events
 from tests.handlers import Context, entry_point
 
@@ -138,7 +141,7 @@ def test_our_own_words_reach_whoever_is_told(states: Any, error: str) -> None:
 
     assert evaluate(states["Explain the failure"]["Output"]["error"], failure) == error
     assert told == "Store the key with: aws secretsmanager ..."
-    assert noted == f"{error}: Store the key with: aws secretsmanager ..."
+    assert noted == (error, told)
 
 
 MESSAGE = 'Store "the key" with:\n\taws secretsmanager \\ ü \N{GRINNING FACE} }'
@@ -160,16 +163,19 @@ def test_a_message_is_told_word_for_word_if_it_stands_in_the_cause_whole(
     told, noted = said_of(states, {"Error": "ApiKeyMissing", "Cause": cause})
 
     assert told == MESSAGE
-    assert noted == f"ApiKeyMissing: {MESSAGE}"
+    assert noted == ("ApiKeyMissing", MESSAGE)
 
 
-def said_of(states: Any, failure: Any) -> tuple[str, str]:
+def said_of(states: Any, failure: Any) -> tuple[str, tuple[str, str]]:
     """What is told of a failure, and what is noted on a batch."""
     explain = states["Explain the failure"]["Output"]
     aside = states["Set the batch aside"]["Arguments"]["ExpressionAttributeValues"]
     return (
         evaluate(explain["cause"], failure),
-        evaluate(aside[":problem"]["S"], {"failure": failure}),
+        (
+            evaluate(aside[":error"]["S"], {"failure": failure}),
+            evaluate(aside[":cause"]["S"], {"failure": failure}),
+        ),
     )
 
 
@@ -197,8 +203,9 @@ def test_the_words_of_others_are_not(states: Any, failure: Any) -> None:
     told, noted = said_of(states, failure)
 
     assert told.startswith("This was not expected.")
-    assert noted.startswith(f"{failure['Error']}: This was not expected.")
-    assert "SECRET" not in told + noted
+    assert noted[0] == failure["Error"]
+    assert noted[1].startswith("This was not expected.")
+    assert "SECRET" not in told + noted[1]
 
 
 @pytest.mark.parametrize(
@@ -358,9 +365,37 @@ def test_every_failure_is_recorded_and_told_before_the_end(states: Any) -> None:
     assert states["Night failed"]["Type"] == "Fail"
 
 
-@pytest.mark.parametrize("state", ["Set the batch aside", "Mark it as told"])
-def test_an_update_never_makes_an_item_that_was_not_there(states: Any, state: str) -> None:
-    assert states[state]["Arguments"]["ConditionExpression"] == "attribute_exists(run_id)"
+def test_an_update_never_makes_an_item_that_was_not_there(states: Any) -> None:
+    mark, aside = (states[name]["Arguments"] for name in ("Mark it as told", "Set the batch aside"))
+
+    assert mark["ConditionExpression"] == "attribute_exists(run_id)"
+    assert aside["ConditionExpression"] == "#state IN (:open, :closed)"
+    assert aside["ExpressionAttributeNames"]["#state"] == "state"
+
+
+def test_the_workflow_sets_a_batch_aside_with_the_attributes_of_the_ledger(states: Any) -> None:
+    aside = states["Set the batch aside"]["Arguments"]
+    update = aside["UpdateExpression"]
+    for short, name in aside["ExpressionAttributeNames"].items():
+        update = update.replace(short, name)
+    trouble = stored.trouble(Trouble("BatchNotFound", "gone", "me"))
+
+    written = set(re.findall(r"(\w+) = ", update))
+
+    assert written == {"aside_by"} | {name for name, value in trouble.items() if value}
+
+
+@pytest.mark.parametrize("given", [{}, {"run_id": "backlog"}])
+@pytest.mark.parametrize("started_at", ["2026-11-22T02:00:00Z", "2026-11-22T23:59:59.999Z"])
+def test_a_failure_is_filed_under_the_run_that_was_asked_for(
+    states: Any, given: dict[str, str], started_at: str
+) -> None:
+    context = {"Execution": {"Input": given, "StartTime": started_at}}
+    filed_under = states["Record the failure"]["Arguments"]["Key"]["run_id"]["S"]
+
+    call = SubmitCall.parse({"execution": "me", "started_at": started_at, "input": given})
+
+    assert evaluate(filed_under, {"error": "ClaudeRejected"}, context) == call.run_id
 
 
 def test_a_batch_that_the_table_forgot_is_not_set_aside_and_the_night_goes_on(states: Any) -> None:

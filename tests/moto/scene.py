@@ -140,7 +140,7 @@ class Scene:
     def answer(self, execution: str, run_id: str = DAY, cost: str = "0", **tally: int) -> None:
         """As if every open batch had been collected: all tickets classified, unless `tally` says
         what became of the requests of the one open batch."""
-        for batch in self.stack.ledger.night(run_id).in_state("open"):
+        for batch in self.stack.ledger.run(run_id).in_state("open"):
             if not tally:
                 self._classify(str(batch.batch_id))
             classified = Tally(classified=batch.requests, succeeded=batch.requests)

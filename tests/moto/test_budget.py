@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.errors import InvalidInput
+from nightshift.errors import BatchNotFound, InvalidInput
 from nightshift.runs import budget, ledger
 from nightshift.sending import send
 from tests.moto.scene import DAY, Scene, Step
@@ -92,13 +92,13 @@ def test_a_batch_that_is_open_in_another_run_counts_at_its_bound(
     scene.put("A", "B")
     first = scene.start("first")
     scene.send_all(first, run_id="one")
-    [batch] = scene.stack.ledger.night("one").in_state("open")
-    night = scene.stack.ledger.night("two")
+    [batch] = scene.stack.ledger.run("one").in_state("open")
+    night = scene.stack.ledger.run("two")
 
-    left = budget.left(night, None, scene.stack.ledger, scene.stack.settings)
-    scene.stack.ledger.set_aside(batch, first, "BatchNotFound: ?", True)
+    remaining = budget.remaining(night, None, scene.stack.ledger, scene.stack.settings)
+    scene.stack.ledger.set_aside(batch, first, unknown=True, problem=BatchNotFound("?"))
 
-    assert left.month_usd == bound
+    assert remaining.month_usd == bound
     assert budget.spent_in("2026-11", night, scene.stack.ledger) == 0
 
 
@@ -114,7 +114,7 @@ def test_a_new_month_has_a_budget_of_its_own(
     scene.send_all(night)
 
     assert scene.sent() == ["A", "B", "C", "D", "E", "F"]
-    kept = scene.stack.ledger.night(DAY)
+    kept = scene.stack.ledger.run(DAY)
     assert [b.record for b in kept.batches] == ["batch#0001", "batch#0002"]
     assert [budget.counted(kept, month) for month in ("2026-11", "2026-12")] == [bound * 3] * 2
     assert scene.stack.ledger.runs_of("2026-12").keys() == {DAY}
@@ -150,8 +150,8 @@ def test_the_month_is_marked_in_the_transaction_of_the_intent(scene: Scene, boun
     scene.submit(night)
 
     assert [b["state"] for b in scene.records("batch#")] == ["creating"]
-    left = budget.left(ledger.Night("x"), None, scene.stack.ledger, scene.stack.settings)
-    assert left.month_usd == bound * 2
+    remaining = budget.remaining(ledger.Run("x"), None, scene.stack.ledger, scene.stack.settings)
+    assert remaining.month_usd == bound * 2
 
 
 def test_without_a_limit_no_month_is_summed_up_before_a_payment(

@@ -6,19 +6,22 @@ from typing import Any
 
 import pytest
 
+from nightshift.errors import LedgerMismatch
 from nightshift.runs.ledger import Ledger, Stale
 from nightshift.runs.records import Batch, Tally, Version
 from nightshift.writing import closing
 from tests.moto.scene import DAY, Scene
 
-UNUSABLE = Tally(requeued=60, left=60, succeeded=60, unusable=Counter({"unreadable_answer": 60}))
+UNUSABLE = Tally(
+    requeued=60, still_pending=60, succeeded=60, unusable=Counter({"unreadable_answer": 60})
+)
 
 
 def open_batches(scene: Scene, night: str) -> list[Batch]:
     scene.configure(MAX_REQUESTS_PER_BATCH=60)
     scene.put(*(f"{number:03}" for number in range(120)))
     scene.send_all(night)
-    return scene.stack.ledger.night(DAY).in_state("open")
+    return scene.stack.ledger.run(DAY).in_state("open")
 
 
 def test_of_two_batches_that_are_closed_at_once_both_are_judged(
@@ -41,8 +44,9 @@ def test_of_two_batches_that_are_closed_at_once_both_are_judged(
     closing.close(first, scene.stack, night)
 
     assert (scene.version.answers, scene.version.failed) == (120, True)
-    [told] = [item["problem"] for item in scene.records("batch#") if "problem" in item]
-    assert told.startswith("AnswersUnusable: 120 of 120 answers")
+    [told] = [item for item in scene.records("batch#") if "error" in item]
+    assert told["error"] == "AnswersUnusable"
+    assert told["cause"].startswith("120 of 120 answers")
 
 
 def test_a_batch_that_somebody_else_has_closed_teaches_nothing(scene: Scene) -> None:
@@ -63,11 +67,14 @@ def test_what_is_wrong_with_the_batch_itself_is_told_beside_it(scene: Scene) -> 
     batches = [replace(batch, tally=UNUSABLE) for batch in open_batches(scene, night)]
 
     for batch in batches:
-        closing.close(batch, scene.stack, night, "LedgerMismatch: one is missing.")
+        closing.close(batch, scene.stack, night, LedgerMismatch("one is missing."))
 
-    first, second = (item["problem"] for item in scene.records("batch#"))
-    assert first == "LedgerMismatch: one is missing."
-    assert second.startswith("LedgerMismatch: one is missing. AnswersUnusable: 120 of 120")
+    first, second = scene.records("batch#")
+    assert (first["error"], first["cause"]) == ("LedgerMismatch", "one is missing.")
+    assert "also" not in first
+    assert second["error"] == "AnswersUnusable"
+    assert second["cause"].startswith("120 of 120 answers")
+    assert second["also"] == "LedgerMismatch: one is missing."
 
 
 def test_a_batch_of_release_0_1_0_is_closed_without_a_version(scene: Scene) -> None:

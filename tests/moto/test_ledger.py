@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 
 from nightshift.claude.money import Usage
+from nightshift.errors import BatchNotFound, LedgerMismatch
 from nightshift.runs.ledger import Ledger, Stale
 from nightshift.runs.lock import LockItem
-from nightshift.runs.records import Batch, Night, Round, Tally
+from nightshift.runs.records import Batch, Round, Run, Tally, Trouble
 from nightshift.writing.bitmap import Bitmap
 from tests.definitions import TEMPLATE
 from tests.moto.scene import client, table
@@ -19,25 +20,32 @@ ME, OTHER = "execution:me", "execution:other"
 CREATED_AT = datetime(2026, 11, 22, 2, 1, tzinfo=UTC)
 TALLY = Tally(3, 1, 2, 4, 5, 1, 6, 2, 1, 1, Usage(1000, 200, 30, 4, 5), Usage(900, 2))
 
+GONE = BatchNotFound("gone")
+
 type Step = Callable[[Ledger, Batch], None]
 
 STEPS: dict[str, Step] = {
     "open": lambda ledger, batch: ledger.open(batch, "msgbatch_1", CREATED_AT, False),
-    "void": lambda ledger, batch: ledger.void(batch, "refused"),
-    "prove": lambda ledger, batch: ledger.prove(batch),
-    "disown": lambda ledger, batch: ledger.disown(batch),
+    "not_created": lambda ledger, batch: ledger.mark_not_created(batch, "refused"),
+    "confirm": lambda ledger, batch: ledger.confirm(batch),
+    "release": lambda ledger, batch: ledger.release(batch),
     "checkpoint": lambda ledger, batch: ledger.checkpoint(replace(batch, tally=TALLY)),
     "close": lambda ledger, batch: ledger.close(batch, ME),
     "mark_deleted": lambda ledger, batch: ledger.mark_deleted(batch),
     "mark_cancel_asked": lambda ledger, batch: ledger.mark_cancel_asked(batch),
-    "set_aside": lambda ledger, batch: ledger.set_aside(batch, ME, "BatchNotFound: gone", True),
+    "set_aside": lambda ledger, batch: ledger.set_aside(batch, ME, unknown=True, problem=GONE),
 }
-WAY = {"creating": [], "open": ["open"], "closed": ["open", "close"], "void": ["void"]}
+WAY = {
+    "creating": [],
+    "open": ["open"],
+    "closed": ["open", "close"],
+    "not_created": ["not_created"],
+}
 ALLOWED = {
-    "creating": {"open", "void"},
-    "open": {"prove", "disown", "checkpoint", "close", "mark_cancel_asked", "set_aside"},
+    "creating": {"open", "not_created"},
+    "open": {"confirm", "release", "checkpoint", "close", "mark_cancel_asked", "set_aside"},
     "closed": {"mark_deleted", "set_aside"},
-    "void": set[str](),
+    "not_created": set[str](),
 }
 
 
@@ -70,7 +78,7 @@ def intent(number: int = 1, execution: str = ME) -> Batch:
 
 def write_intent(ledger: Ledger, batch: Batch) -> None:
     """As a call does that has just read the lock."""
-    ledger.intend(batch, lock_of(ledger).read().last_intent)
+    ledger.record_intent(batch, lock_of(ledger).read().last_intent)
 
 
 def lock_of(ledger: Ledger) -> LockItem:
@@ -89,7 +97,7 @@ def test_an_intent_is_read_back_as_it_was_written(ledger: Ledger) -> None:
     write_intent(ledger, intent())
 
     assert ledger.batch("run", "batch#0001") == intent()
-    assert ledger.night("run").batches == (intent(),)
+    assert ledger.run("run").batches == (intent(),)
 
 
 def test_a_batch_of_release_0_1_0_read_subject_and_body(ledger: Ledger) -> None:
@@ -131,15 +139,15 @@ def test_of_two_callers_only_one_moves_a_batch_on(ledger: Ledger, state: str, st
 
 def test_a_batch_that_was_let_go_cannot_be_closed_by_who_still_holds_it(ledger: Ledger) -> None:
     held = bring(ledger, "open")
-    ledger.disown(held)
+    ledger.release(held)
     ledger.open(ledger.batch("run", "batch#0001"), "msgbatch_2", CREATED_AT, False)
 
-    for step in ("prove", "checkpoint", "close", "disown", "set_aside"):
+    for step in ("confirm", "checkpoint", "close", "release", "set_aside"):
         with pytest.raises(Stale):
             STEPS[step](ledger, held)
 
     batch = ledger.batch("run", "batch#0001")
-    assert (batch.batch_id, batch.state, batch.foreign) == ("msgbatch_2", "open", {"msgbatch_1"})
+    assert (batch.batch_id, batch.state, batch.not_ours) == ("msgbatch_2", "open", {"msgbatch_1"})
 
 
 def test_every_foreign_batch_is_remembered(ledger: Ledger) -> None:
@@ -147,10 +155,10 @@ def test_every_foreign_batch_is_remembered(ledger: Ledger) -> None:
     for number in (1, 2):
         batch = ledger.batch("run", "batch#0001")
         ledger.open(batch, f"msgbatch_{number}", CREATED_AT, False)
-        ledger.disown(ledger.batch("run", "batch#0001"))
+        ledger.release(ledger.batch("run", "batch#0001"))
 
     batch = ledger.batch("run", "batch#0001")
-    assert batch.foreign == {"msgbatch_1", "msgbatch_2"}
+    assert batch.not_ours == {"msgbatch_1", "msgbatch_2"}
     assert (batch.state, batch.batch_id, batch.created_at) == ("creating", None, None)
 
 
@@ -158,7 +166,7 @@ def test_an_intent_needs_the_lock(ledger: Ledger) -> None:
     with pytest.raises(Stale):
         write_intent(ledger, intent(execution=OTHER))
 
-    assert ledger.night("run").batches == ()
+    assert ledger.run("run").batches == ()
 
 
 def test_no_intent_once_a_stop_was_asked_for(ledger: Ledger) -> None:
@@ -167,7 +175,7 @@ def test_no_intent_once_a_stop_was_asked_for(ledger: Ledger) -> None:
     with pytest.raises(Stale):
         write_intent(ledger, intent())
 
-    assert ledger.night("run").batches == ()
+    assert ledger.run("run").batches == ()
 
 
 @pytest.mark.parametrize("before", [0, 1])
@@ -177,12 +185,12 @@ def test_of_two_calls_that_read_the_same_records_one_writes_its_intent(
     for number in range(1, before + 1):
         write_intent(ledger, intent(number))
     seen = lock_of(ledger).read().last_intent
-    ledger.intend(intent(before + 1), seen)
+    ledger.record_intent(intent(before + 1), seen)
 
     with pytest.raises(Stale):
-        ledger.intend(intent(before + 2), seen)
+        ledger.record_intent(intent(before + 2), seen)
 
-    assert len(ledger.night("run").batches) == before + 1
+    assert len(ledger.run("run").batches) == before + 1
 
 
 def test_a_run_is_not_finished_once_an_intent_was_written_since_its_records_were_read(
@@ -209,13 +217,13 @@ def test_numbers_are_sorted_as_numbers(ledger: Ledger) -> None:
     for number in (9_999, 10_000, 2):
         write_intent(ledger, intent(number))
     for number in (999, 1_000):
-        ledger.begin_round("run", Round(number, ME, walked=False))
+        ledger.begin_round("run", Round(number, ME, scanned=False))
 
-    night = ledger.night("run")
+    run = ledger.run("run")
 
-    assert [batch.number for batch in night.batches] == [2, 9_999, 10_000]
-    assert [round_.number for round_ in night.rounds] == [999, 1_000]
-    assert (night.next_batch, night.next_round) == ("batch#10001", 1_001)
+    assert [batch.number for batch in run.batches] == [2, 9_999, 10_000]
+    assert [round_.number for round_ in run.rounds] == [999, 1_000]
+    assert (run.next_batch, run.next_round) == ("batch#10001", 1_001)
 
 
 def test_a_round_that_the_table_forgot_before_its_batches_is_not_begun_again(
@@ -223,20 +231,20 @@ def test_a_round_that_the_table_forgot_before_its_batches_is_not_begun_again(
 ) -> None:
     write_intent(ledger, replace(intent(3), round=7))
 
-    night = ledger.night("run")
+    run = ledger.run("run")
 
-    assert (night.next_batch, night.next_round) == ("batch#0004", 8)
+    assert (run.next_batch, run.next_round) == ("batch#0004", 8)
 
 
 def test_no_update_makes_an_item_that_the_table_forgot(ledger: Ledger) -> None:
     with pytest.raises(Stale):
-        ledger.end_walk("run", 1)
+        ledger.end_scan("run", 1)
     with pytest.raises(Stale):
         ledger.batch("run", "batch#0001")
     with pytest.raises(Stale):
-        ledger.set_aside(replace(intent(), state="open"), ME, "BatchNotFound: gone", True)
+        ledger.set_aside(replace(intent(), state="open"), ME, unknown=True, problem=GONE)
 
-    assert ledger.night("run") == Night("run")
+    assert ledger.run("run") == Run("run")
 
 
 def test_an_intent_never_overwrites_another(ledger: Ledger) -> None:
@@ -249,23 +257,23 @@ def test_an_intent_never_overwrites_another(ledger: Ledger) -> None:
 
 
 def test_a_round_begins_once_and_needs_the_lock(ledger: Ledger) -> None:
-    first = Round(1, ME, walked=False, begun_at=CREATED_AT)
+    first = Round(1, ME, scanned=False, begun_at=CREATED_AT)
     ledger.begin_round("run", first)
 
-    for refused in (first, Round(2, OTHER, walked=False)):
+    for refused in (first, Round(2, OTHER, scanned=False)):
         with pytest.raises(Stale):
             ledger.begin_round("run", refused)
 
-    assert ledger.night("run").rounds == (first,)
+    assert ledger.run("run").rounds == (first,)
 
 
 def test_a_round_is_walked_once_its_end_was_reached(ledger: Ledger) -> None:
     for number in (1, 2):
-        ledger.begin_round("run", Round(number, ME, walked=False))
+        ledger.begin_round("run", Round(number, ME, scanned=False))
 
-    ledger.end_walk("run", 2)
+    ledger.end_scan("run", 2)
 
-    assert [round_.walked for round_ in ledger.night("run").rounds] == [False, True]
+    assert [round_.scanned for round_ in ledger.run("run").rounds] == [False, True]
 
 
 def test_a_checkpoint_is_read_back_to_the_bit_and_to_the_cent(ledger: Ledger) -> None:
@@ -284,7 +292,7 @@ def test_a_checkpoint_is_read_back_to_the_bit_and_to_the_cent(ledger: Ledger) ->
     ledger.checkpoint(so_far)
 
     assert ledger.batch("run", "batch#0001") == so_far
-    [listed] = ledger.night("run").batches
+    [listed] = ledger.run("run").batches
     assert (listed.tally, listed.cost, listed.seen) == (TALLY, so_far.cost, b"")
 
 
@@ -292,35 +300,36 @@ def test_a_closed_batch_keeps_its_tally_and_drops_its_bitmap(ledger: Ledger) -> 
     batch = bring(ledger, "open")
     ledger.checkpoint(replace(batch, seen=b"\xff\x03"))
 
-    ledger.close(replace(batch, tally=TALLY, disputed=True), ME, "LedgerMismatch: 9 of 10")
+    ledger.close(replace(batch, tally=TALLY, disputed=True), ME, [LedgerMismatch("9 of 10")])
 
     closed = ledger.batch("run", "batch#0001")
     assert (closed.state, closed.tally, closed.seen) == ("closed", TALLY, b"")
     assert (closed.disputed, closed.closed_by) == (True, ME)
-    assert (closed.problem, closed.noticed_by) == ("LedgerMismatch: 9 of 10", ME)
+    assert closed.trouble == Trouble("LedgerMismatch", "9 of 10", noticed_by=ME)
 
 
 def test_only_the_first_execution_to_meet_a_problem_is_named(ledger: Ledger) -> None:
     batch = bring(ledger, "open")
-    ledger.set_aside(batch, ME, "BatchNotFound: gone", True)
+    ledger.set_aside(batch, ME, unknown=True, problem=GONE)
 
-    ledger.set_aside(ledger.batch("run", "batch#0001"), OTHER, "BatchNotFound: still gone", True)
+    again = BatchNotFound("still gone")
+    ledger.set_aside(ledger.batch("run", "batch#0001"), OTHER, unknown=True, problem=again)
 
     aside = ledger.batch("run", "batch#0001")
-    assert (aside.aside_by, aside.noticed_by) == (OTHER, ME)
-    assert aside.problem == "BatchNotFound: gone"
+    assert aside.aside_by == OTHER
+    assert aside.trouble == Trouble("BatchNotFound", "gone", noticed_by=ME)
 
 
-def test_looks_are_counted_by_whoever_holds_the_batch_now(ledger: Ledger) -> None:
+def test_missed_polls_are_counted_by_whoever_holds_the_batch_now(ledger: Ledger) -> None:
     batch = bring(ledger, "creating")
     for _ in range(3):
-        ledger.look(ledger.batch("run", "batch#0001"))
-    looks = ledger.batch("run", "batch#0001").looks
+        ledger.count_missed_poll(ledger.batch("run", "batch#0001"))
+    missed = ledger.batch("run", "batch#0001").missed_polls
 
     STEPS["open"](ledger, batch)
 
-    assert looks == 3
-    assert ledger.batch("run", "batch#0001").looks == 0
+    assert missed == 3
+    assert ledger.batch("run", "batch#0001").missed_polls == 0
 
 
 def test_more_long_ids_than_one_write_takes_are_remembered(ledger: Ledger) -> None:
@@ -336,9 +345,9 @@ def test_a_night_holds_its_own_run_only(ledger: Ledger) -> None:
     write_intent(ledger, replace(intent(), run_id="run2"))
     ledger.remember_ids("run", {"name": "long"})
 
-    night = ledger.night("run")
+    run = ledger.run("run")
 
-    assert [batch.run_id for batch in night.batches] == ["run"]
+    assert [batch.run_id for batch in run.batches] == ["run"]
 
 
 def test_a_night_of_more_than_one_page_is_read_whole(ledger: Ledger) -> None:
@@ -346,13 +355,13 @@ def test_a_night_of_more_than_one_page_is_read_whole(ledger: Ledger) -> None:
     for number in range(1, 6):
         write_intent(ledger, replace(intent(number), first=long))
 
-    assert len(ledger.night("run").batches) == 5
+    assert len(ledger.run("run").batches) == 5
 
 
 def test_everything_but_the_lock_is_forgotten_one_day(ledger: Ledger) -> None:
     bring(ledger, "closed")
-    ledger.begin_round("run", Round(1, ME, walked=False))
-    ledger.transact([ledger.empty_group("run", "empty#0001", ME, 3)], ME)
+    ledger.begin_round("run", Round(1, ME, scanned=False))
+    ledger.transact([ledger.blank_group("run", "empty#0001", ME, 3)], ME)
     ledger.remember_ids("run", {"name": "long"})
     ledger.save_report("run", {"status": "complete", "cost_usd": 0.1})
 

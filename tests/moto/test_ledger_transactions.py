@@ -65,11 +65,11 @@ def dynamodb(account: None) -> Iterator[Any]:
 
 
 def begin_round(dynamodb: Canceling) -> None:
-    Ledger(cast(Any, dynamodb), "RunTable").begin_round("run", Round(1, ME, walked=False))
+    Ledger(cast(Any, dynamodb), "RunTable").begin_round("run", Round(1, ME, scanned=False))
 
 
 def rounds(dynamodb: Any) -> list[int]:
-    return [each.number for each in Ledger(dynamodb, "RunTable").night("run").rounds]
+    return [each.number for each in Ledger(dynamodb, "RunTable").run("run").rounds]
 
 
 @pytest.mark.parametrize("reason", PASSING)
@@ -136,6 +136,6 @@ def test_a_refused_call_is_no_canceled_transaction(dynamodb: Any, pauses: list[i
     ledger = Ledger(dynamodb, "NoSuchTable")
 
     with pytest.raises(ClientError, match="ResourceNotFound"):
-        ledger.begin_round("run", Round(1, ME, walked=False))
+        ledger.begin_round("run", Round(1, ME, scanned=False))
 
     assert pauses == []

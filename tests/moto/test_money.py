@@ -56,7 +56,7 @@ def test_a_night_with_long_prompts_costs_the_sum_over_its_results(
 
     rows = list(night.claude.control.rows())
     cost = sum((charged(row) for row in rows if row["batch_id"]), Decimal(0))
-    [record] = night.stack.ledger.night(report["run_id"]).batches
+    [record] = night.stack.ledger.run(report["run_id"]).batches
     assert record.cost == cost <= record.bound
     assert report["cost_usd"] == pytest.approx(float(sum(map(charged, rows))), rel=1e-9)
     assert report["saved_usd"] == pytest.approx(float(cost), rel=1e-9)

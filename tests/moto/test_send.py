@@ -217,11 +217,11 @@ def _refuse_for_a_day(scene: Scene, night: str) -> Step:
     fault = {"on": "create", "times": None, "do": {"answer": {"status": 529}}}
     scene.claude.control.add_faults(fault)
     scene.submit(night)
-    refused = scene.stack.ledger.night(DAY).batches[-1]
+    refused = scene.stack.ledger.run(DAY).batches[-1]
     for n in range(refused.number + 1, refused.number + 99):
         again = replace(refused, record=f"batch#{n:04}", state="creating")
-        scene.stack.ledger.intend(again, scene.stack.lock.read().last_intent)
-        scene.stack.ledger.void(again, "refused")
+        scene.stack.ledger.record_intent(again, scene.stack.lock.read().last_intent)
+        scene.stack.ledger.mark_not_created(again, "refused")
     return scene.submit(night)
 
 

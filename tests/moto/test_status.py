@@ -6,7 +6,7 @@ import pytest
 
 from tests.moto.scene import DAY, Scene, Step
 
-TURNS = 60
+POLLS = 60
 UNKNOWN = {"seconds": None, "list_lag_looks": 10**6, "missing_looks": 10**6}
 
 
@@ -112,7 +112,7 @@ def test_a_batch_unknown_soon_after_its_create_is_waited_for(scene: Scene) -> No
     steps = [scene.look(night) for _ in range(6)]
 
     assert [step["next"] for step in steps] == ["wait"] * 5 + ["collect"]
-    assert "problem" not in scene.records("batch#")[0]
+    assert "error" not in scene.records("batch#")[0]
 
 
 def test_a_batch_that_stays_unknown_is_set_aside_and_the_night_goes_on(scene: Scene) -> None:
@@ -125,8 +125,9 @@ def test_a_batch_that_stays_unknown_is_set_aside_and_the_night_goes_on(scene: Sc
     *turns, last = steps
     assert {step["next"] for step in turns} == {"wait"}
     assert (last["next"], last["open"]) == ("submit", 0)
-    assert batch["problem"].startswith(f"BatchNotFound: Claude does not know {batch['batch_id']}")
-    assert "workspace" in batch["problem"]
+    assert batch["error"] == "BatchNotFound"
+    assert batch["cause"].startswith(f"Claude does not know {batch['batch_id']}")
+    assert "workspace" in batch["cause"]
     assert (batch["state"], batch["noticed_by"], batch["aside_by"]) == ("open", night, night)
     assert (after["next"], after["open"]) == ("submit", 0)
     assert step["next"] == "report"
@@ -190,7 +191,7 @@ def test_cancel_gives_up_what_claude_does_not_know(scene: Scene) -> None:
 
 
 def test_a_closed_batch_that_is_not_deleted_yet_is_named_again(scene: Scene, night: str) -> None:
-    for batch in scene.stack.ledger.night(DAY).in_state("open"):
+    for batch in scene.stack.ledger.run(DAY).in_state("open"):
         scene.claude.control.end_batch(str(batch.batch_id))
         scene.stack.ledger.close(batch, night)
     before = len(scene.claude.control.requests())
@@ -217,7 +218,7 @@ def _night_with_an_unknown_batch(scene: Scene) -> tuple[str, list[Step]]:
     scene.put("A", "B")
     night = scene.start()
     scene.send_all(night)
-    return night, [scene.look(night) for _ in range(TURNS)]
+    return night, [scene.look(night) for _ in range(POLLS)]
 
 
 def _look_once(scene: Scene, execution: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from nightshift import submit as submit_module
 from nightshift.claude import custom_id
 from nightshift.claude.client import Claude
-from nightshift.errors import ApiKeyMissing, InvalidInput, PriceUnknown
+from nightshift.errors import ApiKeyMissing, InvalidInput, LedgerMismatch, PriceUnknown
 from nightshift.events import SubmitCall
 from nightshift.runs import ledger
 from nightshift.runs.ledger import Ledger, Stale
@@ -220,7 +220,7 @@ def test_a_ticket_without_text_is_given_up_with_its_reason_though_the_table_is_b
     scene.put("A", subject=" ")
     call = _call(scene)
     stack = scene.stack
-    stack.ledger.begin_round(DAY, Round(1, _holding(scene, call), walked=False))
+    stack.ledger.begin_round(DAY, Round(1, _holding(scene, call), scanned=False))
     busy: Any = Canceling(stack.ledger.dynamodb, [reason], [reason])
 
     submit(call, replace(stack, ledger=replace(stack.ledger, dynamodb=busy)), lambda: 900)
@@ -281,7 +281,7 @@ def test_a_batch_keeps_which_version_asked_and_what_it_read(scene: Scene) -> Non
     scene.send_all(scene.start())
 
     [item] = scene.records("batch#")
-    [batch] = scene.stack.ledger.night(DAY).batches
+    [batch] = scene.stack.ledger.run(DAY).batches
     [row] = scene.claude.control.rows()
     ticket = scene.stack.tickets.read(["A"], batch.inputs)["A"]
     name = custom_id.parse(row["custom_id"])
@@ -453,7 +453,7 @@ def test_cancel_alone_cancels_what_is_open_and_creates_nothing(scene: Scene) -> 
     second = scene.start("second")
 
     waiting = scene.send_all(second, action="cancel")
-    scene.answer(second, requeued=1, left=1)
+    scene.answer(second, requeued=1, still_pending=1)
     report = scene.send_all(second, action="cancel")["report"]
 
     [batch] = scene.claude.control.batches()
@@ -471,7 +471,7 @@ def test_cancel_stops_a_night_that_another_execution_runs(scene: Scene) -> None:
 
     step = scene.submit(second, action="cancel")
     waiting = scene.send_all(first)
-    scene.answer(first, requeued=1, left=1)
+    scene.answer(first, requeued=1, still_pending=1)
     report = scene.send_all(first)["report"]
 
     assert (step["next"], step["report"]["status"]) == ("report", "canceled")
@@ -593,9 +593,9 @@ def test_a_problem_of_an_older_run_is_told_once(scene: Scene) -> None:
     scene.stop(first)
     second = scene.start("second")
     scene.send_all(second)
-    [batch] = scene.stack.ledger.night("older").in_state("open")
-    closed = replace(batch, tally=Tally(requeued=1, left=1), disputed=True)
-    scene.stack.ledger.close(closed, second, "LedgerMismatch: the numbers do not add up.")
+    [batch] = scene.stack.ledger.run("older").in_state("open")
+    closed = replace(batch, tally=Tally(requeued=1, still_pending=1), disputed=True)
+    scene.stack.ledger.close(closed, second, [LedgerMismatch("the numbers do not add up.")])
 
     step = scene.send_all(second)
     if step["next"] == "wait":
@@ -619,9 +619,9 @@ def test_a_problem_of_which_nobody_was_told_is_said_by_the_next_start(scene: Sce
     scene.put("A")
     first = scene.start("first")
     scene.send_all(first)
-    [batch] = scene.stack.ledger.night(DAY).in_state("open")
+    [batch] = scene.stack.ledger.run(DAY).in_state("open")
     closed = replace(batch, tally=Tally(superseded=1), disputed=True)
-    scene.stack.ledger.close(closed, first, "LedgerMismatch: the numbers do not add up.")
+    scene.stack.ledger.close(closed, first, [LedgerMismatch("the numbers do not add up.")])
     scene.tickets.delete_item(Key={"ticket_id": "A"})
     scene.send_all(first)
     scene.stop(first)  # before anybody was told

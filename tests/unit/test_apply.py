@@ -106,7 +106,11 @@ def test_results_are_written_in_groups_of_25(table: Table, pace: Unpaced) -> Non
 
     assert table.groups == [25, 25, 10]
     assert (pace.taken, pace.slowed) == ([25, 25, 10], [])
-    assert (applied.ordinals, applied.tally.classified, applied.left) == (tuple(range(60)), 60, 0)
+    assert (applied.ordinals, applied.tally.classified, applied.unapplied) == (
+        tuple(range(60)),
+        60,
+        0,
+    )
 
 
 def test_what_is_throttled_is_tried_again_until_it_is_written(table: Table, pace: Unpaced) -> None:
@@ -128,7 +132,7 @@ def test_what_is_throttled_when_the_time_is_over_is_left(table: Table, pace: Unp
     applied = apply(table, pace, lambda: next(hours))
 
     assert sum(table.groups) == 60 + 2
-    assert applied.left == 2
+    assert applied.unapplied == 2
     assert set(applied.ordinals) == set(range(60)) - {3, 30}
     assert (applied.tally.classified, applied.tally.usage.output_tokens) == (58, 58 * 5)
 
@@ -138,7 +142,7 @@ def test_without_a_throttle_nobody_asks_for_the_time(table: Table, pace: Unpaced
 
     applied = apply(table, pace, lambda: pytest.fail("asked"))
 
-    assert (applied.tally.classified, applied.left) == (60, 0)
+    assert (applied.tally.classified, applied.unapplied) == (60, 0)
 
 
 def test_a_ticket_that_was_edited_meanwhile_is_read_and_decided_again(
@@ -181,7 +185,7 @@ def test_every_result_is_counted_as_what_it_is_and_as_what_became_of_it(
     assert len(applied.ordinals) == tally.accounted == 44
     assert (tally.succeeded, tally.errored, tally.canceled, tally.expired) == (9, 18, 8, 9)
     assert (tally.classified, tally.superseded, tally.failed) == (3, 1, 6)
-    assert (tally.requeued, tally.left) == (34, 35)
+    assert (tally.requeued, tally.still_pending) == (34, 35)
     assert (tally.rejected, applied.rejection[:14]) == (7, "billing_error:")
     assert tally.categories == {"account": 3}
     assert tally.failures == {"unreadable_answer": 1, "invalid_request": 5}

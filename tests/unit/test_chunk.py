@@ -28,13 +28,13 @@ type Walk = list[tuple[str, Ticket | None]]
 class Building:
     """Builds chunks with the default task, and keeps the tickets without text."""
 
-    empties: list[Ticket] = field(default_factory=list)
+    blank_groups: list[Ticket] = field(default_factory=list)
 
     def build(self, tickets: Iterable[tuple[str, Ticket | None]], **room: Any) -> Chunk:
         limits = {"requests": 100, "usd": Decimal(10), "out_of_time": lambda: False, **room}
         template = template_for(task(), MODEL)
         bound = template.bound(published().of(MODEL))
-        builder = Builder(task(), template, bound, self.empties.append)
+        builder = Builder(task(), template, bound, self.blank_groups.append)
         return builder.build(tickets, Room(**limits))
 
 
@@ -183,7 +183,7 @@ def test_a_ticket_without_text_is_no_request() -> None:
     chunk = building.build([*walk("a"), ("b", empty), *walk("c")])
 
     assert ids_in(chunk) == ["a", "c"]
-    assert building.empties == [empty]
+    assert building.blank_groups == [empty]
 
 
 def test_a_ticket_without_text_that_no_longer_asks_is_left_alone() -> None:
@@ -191,7 +191,7 @@ def test_a_ticket_without_text_that_no_longer_asks_is_left_alone() -> None:
 
     building.build([("b", ticket(subject="", body="", classification_status="failed"))])
 
-    assert building.empties == []
+    assert building.blank_groups == []
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_ticket_whose_inputs_are_null_is_without_text() -> None:
     null = ticket(subject={"NULL": True}, body={"NULL": True})
 
     assert building.build([("T-1", null)]).requests == 0
-    assert building.empties == [null]
+    assert building.blank_groups == [null]
 
 
 def test_an_id_too_long_to_travel_is_kept_beside_the_chunk() -> None:

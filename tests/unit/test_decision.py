@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nightshift.claude import results
-from nightshift.claude.results import Line
+from nightshift.claude.results import Result
 from nightshift.tickets.ticket import Change, Ticket
 from nightshift.writing.decision import Decision, Rules, decide
 from tests.tasks import task
@@ -38,7 +38,7 @@ THROWN_AWAY = {
 }
 
 
-def line_for(asked: Ticket, result: dict[str, Any]) -> Line:
+def line_for(asked: Ticket, result: dict[str, Any]) -> Result:
     line = results.read(raw(str(name_of(asked)), result))
     assert line is not None
     return line
@@ -67,7 +67,11 @@ def after(change: Change | None, stored: Item) -> Item:
 def test_a_category_is_written_and_the_ticket_leaves_the_index(answer: str) -> None:
     decision = decided(succeeded(answer))
 
-    assert (decision.outcome, decision.left, decision.label) == ("classified", False, "billing")
+    assert (decision.outcome, decision.still_pending, decision.label) == (
+        "classified",
+        False,
+        "billing",
+    )
     assert written(decision) == {
         "category": "billing",
         "classified_at": "2026-11-22T04:00:00+00:00",
@@ -86,7 +90,7 @@ def test_a_category_is_written_and_the_ticket_leaves_the_index(answer: str) -> N
 def test_an_unusable_answer_is_an_attempt(result: dict[str, Any]) -> None:
     decision = decided(result, classification_attempts=1)
 
-    assert (decision.outcome, decision.left) == ("requeued", True)
+    assert (decision.outcome, decision.still_pending) == ("requeued", True)
     assert written(decision) == {
         "classification_attempts": "2",
         "classification_batch_id": "msgbatch_1",
@@ -97,7 +101,7 @@ def test_an_unusable_answer_is_an_attempt(result: dict[str, Any]) -> None:
 def test_the_last_unusable_answer_gives_the_ticket_up(result: dict[str, Any]) -> None:
     decision = decided(result, classification_attempts=2)
 
-    assert (decision.outcome, decision.left) == ("failed", False)
+    assert (decision.outcome, decision.still_pending) == ("failed", False)
     values = written(decision)
     assert values.pop("classification_error")
     assert values == {
@@ -138,7 +142,7 @@ def test_an_answer_to_another_version_that_today_allows_is_written() -> None:
 def test_an_answer_to_another_version_that_today_does_not_allow_is_no_attempt(answer: str) -> None:
     last = decided(succeeded(answer), OUTDATED, classification_attempts=2)
 
-    assert last == Decision("requeued", left=True)
+    assert last == Decision("requeued", still_pending=True)
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "refusal", "a refusal that names a category"])
@@ -195,19 +199,21 @@ def test_a_long_message_is_cut() -> None:
 def test_where_every_request_is_invalid_none_of_the_tickets_is_to_blame() -> None:
     decision = decided(errored("invalid_request_error"), replace(RULES, all_invalid=True))
 
-    assert decision == Decision("requeued", left=True)
+    assert decision == Decision("requeued", still_pending=True)
 
 
 @pytest.mark.parametrize("error", [*RETRYABLE, *OF_THE_ACCOUNT])
 def test_an_error_that_is_not_the_tickets_is_no_attempt(error: str) -> None:
     decision = decided(errored(error), classification_attempts=2)
 
-    assert decision == Decision("requeued", left=True)
+    assert decision == Decision("requeued", still_pending=True)
 
 
 @pytest.mark.parametrize("kind", ["expired", "canceled"])
 def test_what_was_not_processed_is_no_attempt(kind: str) -> None:
-    assert decided({"type": kind}, classification_attempts=2) == Decision("requeued", left=True)
+    assert decided({"type": kind}, classification_attempts=2) == Decision(
+        "requeued", still_pending=True
+    )
 
 
 RESULTS: dict[str, dict[str, Any]] = {
@@ -252,7 +258,7 @@ class TestAPersonWins:
     def test_where_its_text_is_another(self, result: dict[str, Any], edit: dict[str, Any]) -> None:
         decision = decide(line_for(self.sent, result), ticket(**edit), RULES)
 
-        assert decision == Decision("superseded", left=True)
+        assert decision == Decision("superseded", still_pending=True)
 
     def test_where_only_its_type_is_another(self, result: dict[str, Any]) -> None:
         text, number = ticket(subject="1"), ticket(subject=1)
@@ -260,7 +266,7 @@ class TestAPersonWins:
         decision = decide(line_for(text, result), number, RULES)
 
         assert text.texts == number.texts
-        assert decision == Decision("superseded", left=True)
+        assert decision == Decision("superseded", still_pending=True)
 
     def test_where_its_text_is_gone(self, result: dict[str, Any]) -> None:
         emptied = ticket(subject=None, body="<p></p>")
@@ -275,7 +281,7 @@ def test_an_attribute_that_decides_nothing_changes_no_decision(result: dict[str,
 
     seen, unseen = (decide(line_for(sent, result), each, RULES) for each in (touched, sent))
 
-    assert (seen.outcome, seen.left) == (unseen.outcome, unseen.left)
+    assert (seen.outcome, seen.still_pending) == (unseen.outcome, unseen.still_pending)
     assert after(seen.change, {}) == after(unseen.change, {})
 
 
@@ -329,7 +335,7 @@ def test_asked_again_after_its_own_write_it_says_the_same(
 
     second = decide(line, read(after(first.change, stored)), rules)
 
-    assert (second.outcome, second.left) == (first.outcome, first.left)
+    assert (second.outcome, second.still_pending) == (first.outcome, first.still_pending)
     assert first.change is None or second.change is None
 
 
@@ -362,4 +368,4 @@ def test_a_request_whose_ticket_stays_pending_is_left(
 
     now = after(decision.change, stored)
 
-    assert decision.left == (now.get("classification_status") == {"S": "pending"})
+    assert decision.still_pending == (now.get("classification_status") == {"S": "pending"})

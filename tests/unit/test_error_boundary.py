@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 from pydantic import BaseModel
 
-from nightshift.error_boundary import unexpected_without_words
+from nightshift.error_boundary import error_boundary
 from nightshift.errors import ApiKeyMissing, Unexpected
 from tests.handlers import Context, entry_point
 
@@ -80,7 +80,7 @@ def test_a_function_tells_what_went_wrong_without_its_words(
 def test_iam_says_what_is_not_allowed() -> None:
     denied = "User: R is not authorized to perform: dynamodb:Query on resource: T"
 
-    @unexpected_without_words
+    @error_boundary
     def handler(event: Any, context: Any) -> None:
         said = {"Error": {"Code": "AccessDeniedException", "Message": denied}}
         raise ClientError(said, "Query")
@@ -90,7 +90,7 @@ def test_iam_says_what_is_not_allowed() -> None:
 
 
 def test_our_own_errors_pass_as_they_are() -> None:
-    @unexpected_without_words
+    @error_boundary
     def handler(event: Any, context: Any) -> None:
         raise ApiKeyMissing("store it")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightshift.errors import InvalidInput
-from nightshift.events import CollectCall, NightInput, StatusCall, SubmitCall
+from nightshift.events import CollectCall, RunInput, StatusCall, SubmitCall
 
 KEYS = ("run_id", "action", "limit", "max_cost_usd", "dry_run")
 EXECUTION = "arn:aws:states:eu-central-1:123456789012:execution:Workflow:night"
@@ -40,8 +40,8 @@ def refusal(typed: object) -> str:
 
 
 def test_an_empty_input_runs_the_night() -> None:
-    assert call({}).input == NightInput()
-    assert NightInput().model_dump() == {
+    assert call({}).input == RunInput()
+    assert RunInput().model_dump() == {
         "run_id": None,
         "action": "classify",
         "limit": None,
@@ -51,7 +51,7 @@ def test_an_empty_input_runs_the_night() -> None:
 
 
 def test_a_scheduled_event_runs_the_night() -> None:
-    assert call(SCHEDULED).input == NightInput()
+    assert call(SCHEDULED).input == RunInput()
 
 
 def test_another_event_of_aws_is_refused() -> None:
@@ -84,7 +84,7 @@ def test_every_key_is_taken_as_it_was_typed(key: str, typed: object, meant: obje
 def test_all_keys_may_be_given_at_once() -> None:
     typed = {"run_id": "x", "action": "collect", "limit": 5, "max_cost_usd": 0.5, "dry_run": True}
 
-    assert call(typed).input == NightInput(
+    assert call(typed).input == RunInput(
         run_id="x", action="collect", limit=5, max_cost_usd=Decimal("0.5"), dry_run=True
     )
 
@@ -125,7 +125,7 @@ def test_every_offending_key_is_named() -> None:
 def test_what_the_console_adds_is_ignored(key: str) -> None:
     typed = {key: "Insert your JSON here", "limit": 5}
 
-    assert call(typed).input == NightInput(limit=5)
+    assert call(typed).input == RunInput(limit=5)
     assert typed.keys() == {key, "limit"}
 
 

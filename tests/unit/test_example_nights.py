@@ -34,7 +34,7 @@ def test_a_night_is_understood_from_its_record(ours: Workshop, name: str) -> Non
 
     record = read(stack, None)
 
-    assert record.night.run_id == "2026-11-22"
+    assert record.run.run_id == "2026-11-22"
     text = headline(Read(page(record, now=breakfast)))
     assert all(said in text for said in SAID[name]), text
 
@@ -44,7 +44,7 @@ def test_any_run_can_be_asked_for_and_an_unknown_one_names_the_latest(ours: Work
 
     first, last = read(stack, "2026-11-20"), read(stack, None)
 
-    assert (first.night.run_id, last.night.run_id) == ("2026-11-20", "2026-11-21")
+    assert (first.run.run_id, last.run.run_id) == ("2026-11-20", "2026-11-21")
     assert (first.earlier.total(), last.earlier.total()) == (0, first.output["classified"])
     with pytest.raises(Unusable, match=r"'yesterday'\. The latest are: 2026-11-21, 2026-11-20"):
         read(stack, "yesterday")

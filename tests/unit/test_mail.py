@@ -98,3 +98,13 @@ def test_the_verdict_is_one_line(changes: dict[str, Any], verdict: str) -> None:
 
 def test_a_run_from_before_categories_were_kept_is_no_comparison() -> None:
     assert "average" not in mail.text(REPORT, [{"classified": 3}], Decimal(0))
+
+
+def test_one_of_a_thing_is_not_called_several() -> None:
+    report = REPORT | {"classified": 1, "submitted": 1, "batches": 1, "pending": 1}
+
+    said = mail.text(report, [], Decimal(0))
+
+    assert "1 ticket sorted" in said
+    assert "1 request in 1 batch\n" in said
+    assert "1 ticket pending now" in said

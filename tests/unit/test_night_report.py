@@ -12,7 +12,7 @@ import pytest
 
 from nightshift import errors
 from nightshift.claude.money import Usage
-from nightshift.runs.records import REFUSED, REJECTED, Batch, Night, State, Tally
+from nightshift.runs.records import REJECTED, TRY_LATER, Batch, Run, State, Tally, Trouble
 from tools.operate.failed_tickets.table import FailedTicket
 from tools.operate.night_report.page import page
 from tools.operate.night_report.record import MOST_TICKETS_READ, Failure, Record
@@ -36,7 +36,7 @@ def batch(number: int = 1, state: State = "closed", **changes: Any) -> Batch:
     plain = Batch(
         run_id="2026-11-22", record=f"batch#{number:04}", token="t", state=state, round=1,
         execution=EXECUTION, model="claude-haiku-4-5", first="A", last="B", requests=100,
-        bound=Decimal("0.06"), intent_at=sent, proved=True,
+        bound=Decimal("0.06"), intent_at=sent, confirmed=True,
     )  # fmt: skip
     if state == "closed":
         plain = replace(
@@ -56,7 +56,7 @@ def reported(status: str = "complete", pending: int = 0, **more: Any) -> dict[st
 def record(*batches: Batch, **changes: Any) -> Record:
     """A run that ended well, unless `changes` say otherwise."""
     plain = Record(
-        STACK, Night("2026-11-22", batches), reported(), (), (), Counter(), 7, running=False
+        STACK, Run("2026-11-22", batches), reported(), (), (), Counter(), 7, running=False
     )  # fmt: skip
     return replace(plain, **changes)
 
@@ -136,10 +136,15 @@ def test_a_red_night_is_told_in_the_words_of_its_error(error: type[errors.Nights
 
 
 def test_a_disputed_batch_and_one_set_aside_are_named() -> None:
-    problem = "LedgerMismatch: msgbatch_1 has 100 requests; its results answer 98."
-    gone = {"aside_by": EXECUTION, "problem": "BatchNotFound: gone", "batch_id": "msgbatch_2"}
+    words = "msgbatch_1 has 100 requests; its results answer 98."
+    mismatch = Trouble("LedgerMismatch", words, EXECUTION)
+    gone = {
+        "aside_by": EXECUTION,
+        "trouble": Trouble("BatchNotFound", "gone", EXECUTION),
+        "batch_id": "msgbatch_2",
+    }
 
-    disputed = headline(reading(batch(disputed=True, problem=problem)))
+    disputed = headline(reading(batch(disputed=True, trouble=mismatch)))
     aside = headline(reading(batch(2, "open", **gone)))
 
     assert f"{errors.LedgerMismatch.happened} LedgerMismatch msgbatch_1 has 100" in disputed
@@ -149,7 +154,10 @@ def test_a_disputed_batch_and_one_set_aside_are_named() -> None:
 
 
 def test_what_was_unusual_is_told_although_it_ended_well() -> None:
-    refused = [batch(n, "void", refusal=REFUSED, intent_at=TWO + n * 20 * MINUTE) for n in (1, 2)]
+    refused = [
+        batch(n, "not_created", why_not_created=TRY_LATER, intent_at=TWO + n * 20 * MINUTE)
+        for n in (1, 2)
+    ]
     late = batch(3, intent_at=TWO + 180 * MINUTE, closed_at=TWO + 290 * MINUTE)
     tally = Tally(classified=60, requeued=40, succeeded=60, expired=40)
     history = failed("ClaudeRejected", "the API key")["failures"]
@@ -234,10 +242,10 @@ def test_the_page_leads_to_the_consoles_and_a_local_one_nowhere() -> None:
 
 def hostile_night() -> Record:
     """Everything that strangers can write, written with bad intent."""
-    said = f"ClaudeRejected: {HOSTILE} \" onload='x'"
+    said = Trouble("ClaudeRejected", f"{HOSTILE} \" onload='x'", EXECUTION)
     tally = Tally(failed=60, classified=40, categories=Counter({HOSTILE: 5}))
     return record(
-        batch(1, problem=said, disputed=True, model=HOSTILE, batch_id=HOSTILE),
+        batch(1, trouble=said, disputed=True, model=HOSTILE, batch_id=HOSTILE),
         batch(2, tally=tally),
         failures=(Failure(HOSTILE, HOSTILE, EXECUTION, TWO),),
         failed=(
@@ -272,7 +280,7 @@ def long_night() -> Record:
         for n in range(1, 51)
         for number in [1 + (n > 35) + (n > 45)]
     ]  # fmt: skip
-    batches[7] = batch(8, "void", requests=10_000, refusal=REFUSED)
+    batches[7] = batch(8, "not_created", requests=10_000, why_not_created=TRY_LATER)
     failed = tuple(given_up(f"TM-{n}") for n in range(196))
     return record(*batches, failed=failed, earlier=Counter(technical=99, other=99))
 
@@ -281,7 +289,9 @@ def long_night() -> Record:
     "night",
     [record(), record(batch()), long_night(), hostile_night(), record(kept=None),
      record(batch(1, "creating"), kept=None),
-     record(batch(1, "void", refusal=REJECTED), **failed("ClaudeRejected", "no credit"))],
+     record(
+         batch(1, "not_created", why_not_created=REJECTED), **failed("ClaudeRejected", "no credit")
+     )],
     ids=["no batch", "one", "fifty", "hostile", "no report", "creating", "rejected"],
 )  # fmt: skip
 def test_every_page_is_whole_and_loads_nothing(night: Record) -> None:

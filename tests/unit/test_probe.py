@@ -123,10 +123,10 @@ def test_what_claude_counted_is_kept_with_the_version() -> None:
 @pytest.mark.parametrize(
     ("values", "nothing"),
     [
-        ({"tally": Tally(expired=100, left=100)}, True),
-        ({"tally": Tally(succeeded=1, expired=99, left=99)}, False),
+        ({"tally": Tally(expired=100, still_pending=100)}, True),
+        ({"tally": Tally(succeeded=1, expired=99, still_pending=99)}, False),
         ({"tally": Tally(errored=1)}, False),
-        ({"tally": Tally(requeued=4, left=4), "unread": "lost"}, True),
+        ({"tally": Tally(requeued=4, still_pending=4), "unread": "lost"}, True),
     ],
 )
 def test_a_probe_without_an_answer_says_nothing(values: dict[str, Any], nothing: bool) -> None:
@@ -144,7 +144,7 @@ def test_what_is_told_names_the_counts_and_what_to_look_at() -> None:
 
     said = problem(version, "claude-haiku-4-5")
 
-    assert said.startswith("AnswersUnusable: 57 of 100 answers of claude-haiku-4-5 to task@")
+    assert said.startswith("57 of 100 answers of claude-haiku-4-5 to task@")
     assert "(50 unreadable_answer, 5 max_tokens, 2 refusal)" in said
     for place in ("the prompt", "categories in the task file", "max_tokens in the task file"):
         assert place in said

@@ -15,7 +15,7 @@ from nightshift.claude.prices import published
 from nightshift.ending import report
 from nightshift.ending.report import Ending
 from nightshift.errors import LedgerMismatch
-from nightshift.runs.records import Batch, Canary, Empty, Night, Round, Tally
+from nightshift.runs.records import Batch, BlankGroup, Canary, Round, Run, Tally
 
 ME, OTHER = "execution:me", "execution:other"
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -73,22 +73,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "datetime", Stopped)
 
 
-def flat(night: Night, status: str = "complete", reason: str = "", pending: int = 0) -> Any:
-    return report.flat(night, Ending(status, reason), pending, NOW)
+def flat(run: Run, status: str = "complete", reason: str = "", pending: int = 0) -> Any:
+    return report.flat(run, Ending(status, reason), pending, NOW)
 
 
-NIGHT = Night(
+RUN = Run(
     "2026-11-22",
     (
         batch(Tally(classified=70, requeued=20, failed=4, usage=Usage(1_000_000, 200_000))),
         batch(Tally(classified=15, superseded=5, usage=Usage(500_000, 100_000)), 2),
     ),
-    empties=(Empty(1, ME, 3), Empty(2, OTHER, 2)),
+    blank_groups=(BlankGroup(1, ME, 3), BlankGroup(2, OTHER, 2)),
 )
 
 
 def test_the_report_is_the_sum_over_the_run() -> None:
-    found = flat(NIGHT, pending=7)
+    found = flat(RUN, pending=7)
 
     assert found.pop("duration_seconds") == 0
     assert found == {
@@ -111,19 +111,19 @@ def test_the_report_is_the_sum_over_the_run() -> None:
 
 
 def test_the_keys_are_those_of_the_contract_and_flat() -> None:
-    found = flat(NIGHT)
+    found = flat(RUN)
 
     assert found.keys() == CONTRACT
     assert all(isinstance(value, str | int | float) for value in found.values())
 
 
 def test_a_partial_run_says_why() -> None:
-    assert flat(NIGHT, "partial", "budget")["reason"] == "budget"
-    assert flat(NIGHT, "partial", "budget").keys() == CONTRACT | {"reason"}
+    assert flat(RUN, "partial", "budget")["reason"] == "budget"
+    assert flat(RUN, "partial", "budget").keys() == CONTRACT | {"reason"}
 
 
 def test_a_run_without_anything_is_all_zeros() -> None:
-    found = flat(Night("2026-11-22"), "nothing_to_do")
+    found = flat(Run("2026-11-22"), "nothing_to_do")
 
     assert {found[key] for key in CONTRACT - {"run_id", "status"}} == {0}
 
@@ -135,10 +135,10 @@ TALLIES = st.builds(
 
 
 @given(st.lists(TALLIES, max_size=5), st.lists(COUNTS, max_size=3))
-def test_the_books_balance(tallies: list[Tally], empties: list[int]) -> None:
+def test_the_books_balance(tallies: list[Tally], blank: list[int]) -> None:
     batches = tuple(batch(tally, number) for number, tally in enumerate(tallies, 1))
     found = flat(
-        Night("2026-11-22", batches, empties=tuple(Empty(1, ME, count) for count in empties))
+        Run("2026-11-22", batches, blank_groups=tuple(BlankGroup(1, ME, count) for count in blank))
     )
 
     accounted = found["classified"] + found["superseded"] + found["requeued"] + found["failed"]
@@ -148,17 +148,17 @@ def test_the_books_balance(tallies: list[Tally], empties: list[int]) -> None:
 
 @pytest.mark.parametrize("requests", [93, 95, 0])
 def test_books_that_do_not_balance_fail_loudly_with_the_numbers(requests: int) -> None:
-    wrong = replace(NIGHT.batches[0], requests=requests)
+    wrong = replace(RUN.batches[0], requests=requests)
 
     with pytest.raises(LedgerMismatch, match=f"2026-11-22: {requests} requests, but 94 accounted"):
-        flat(replace(NIGHT, batches=(wrong,)))
+        flat(replace(RUN, batches=(wrong,)))
 
 
-@pytest.mark.parametrize("state", ["creating", "open", "void"])
+@pytest.mark.parametrize("state", ["creating", "open", "not_created"])
 def test_what_is_not_closed_is_in_no_sum(state: Any) -> None:
     unfinished = batch(Tally(classified=3), 3, state=state, requests=10, cost=Decimal(9))
-    with_it = flat(replace(NIGHT, batches=(*NIGHT.batches, unfinished)))
-    without = flat(NIGHT)
+    with_it = flat(replace(RUN, batches=(*RUN.batches, unfinished)))
+    without = flat(RUN)
 
     assert with_it.pop("batches") - without.pop("batches") == (state == "open")
     assert with_it == without
@@ -167,13 +167,13 @@ def test_what_is_not_closed_is_in_no_sum(state: Any) -> None:
 def test_tokens_from_a_cache_are_tokens() -> None:
     usage = Usage(1, 2, cache_write_5m=10, cache_write_1h=100, cache_read=1_000)
 
-    found = flat(Night("2026-11-22", (batch(Tally(classified=1, usage=usage)),)))
+    found = flat(Run("2026-11-22", (batch(Tally(classified=1, usage=usage)),)))
 
     assert (found["input_tokens"], found["output_tokens"]) == (1_111, 2)
 
 
 def test_the_duration_is_that_of_the_execution() -> None:
-    found = report.flat(NIGHT, Ending("complete"), 0, NOW - timedelta(hours=1))
+    found = report.flat(RUN, Ending("complete"), 0, NOW - timedelta(hours=1))
 
     assert found["duration_seconds"] == 3_600
 
@@ -183,76 +183,27 @@ def test_a_run_at_two_prices_is_summed_at_both() -> None:
     cheap = batch(Tally(classified=1, usage=usage), 2, model="claude-haiku-5-5")
     cheap = replace(cheap, cost=Decimal("0.05"))
 
-    found = flat(Night("2026-11-22", (batch(Tally(classified=1, usage=usage)), cheap)))
+    found = flat(Run("2026-11-22", (batch(Tally(classified=1, usage=usage)), cheap)))
 
     assert (found["cost_usd"], found["realtime_cost_usd"]) == (0.55, 1.1)
 
 
-def with_problems(*problems: str, noticed_by: str = ME) -> Night:
-    troubled = (
-        batch(Tally(), number, problem=problem, noticed_by=noticed_by)
-        for number, problem in enumerate(problems, 1)
-    )
-    return Night("2026-11-22", tuple(troubled))
-
-
-def test_a_problem_is_said_until_somebody_was_told() -> None:
-    night = with_problems("LedgerMismatch: 3 of 5")
-    said = {"error": "LedgerMismatch", "cause": "3 of 5"}
-    told = replace(night, told=frozenset({ME}))
-
-    assert report.problem([night], ME) == said
-    assert report.problem([night], OTHER) == said
-    assert report.problem([told], OTHER) is None
-    assert report.told_by_others([told], OTHER) == list(night.batches)
-
-
-def test_an_execution_says_its_own_problem_whoever_was_told_before() -> None:
-    """It was redriven after it had failed and told of what it had met until then."""
-    night = replace(with_problems("LedgerMismatch: 3 of 5"), told=frozenset({ME}))
-
-    assert report.problem([night], ME) is not None
-    assert report.told_by_others([night], ME) == []
-
-
-def test_a_problem_that_is_marked_as_told_is_never_said_again() -> None:
-    night = with_problems("LedgerMismatch: 3 of 5")
-    marked = replace(night, batches=tuple(replace(b, told=True) for b in night.batches))
-
-    assert report.problem([marked], OTHER) is None
-
-
-def test_of_several_problems_the_gravest_is_told_and_the_others_are_counted() -> None:
-    night = with_problems("Odd: ?", "BatchNotFound: msgbatch_1", "ClaudeRejected: no: money")
-
-    found = report.problem([night], ME)
-
-    assert found is not None
-    assert found["error"] == "ClaudeRejected"
-    assert found["cause"].startswith("no: money")
-    assert "2 more" in found["cause"]
-
-
-def test_a_night_without_problems_has_none() -> None:
-    assert report.problem([NIGHT], ME) is None
-
-
 @pytest.mark.parametrize(
-    ("night", "worked"),
+    ("run", "worked"),
     [
-        (Night("x"), False),
-        (Night("x", (batch(Tally()),)), True),
-        (Night("x", (batch(Tally(), execution=OTHER, closed_by=ME),)), True),
-        (Night("x", (batch(Tally(), execution=OTHER, closed_by=OTHER),)), False),
-        (Night("x", (batch(Tally(), state="void"),)), False),
-        (Night("x", empties=(Empty(1, ME, 1),)), True),
-        (Night("x", empties=(Empty(1, OTHER, 1),)), False),
+        (Run("x"), False),
+        (Run("x", (batch(Tally()),)), True),
+        (Run("x", (batch(Tally(), execution=OTHER, closed_by=ME),)), True),
+        (Run("x", (batch(Tally(), execution=OTHER, closed_by=OTHER),)), False),
+        (Run("x", (batch(Tally(), state="not_created"),)), False),
+        (Run("x", blank_groups=(BlankGroup(1, ME, 1),)), True),
+        (Run("x", blank_groups=(BlankGroup(1, OTHER, 1),)), False),
     ],
 )
 def test_an_execution_has_worked_if_it_sent_closed_or_gave_up_anything(
-    night: Night, worked: bool
+    run: Run, worked: bool
 ) -> None:
-    assert report.worked(night, ME) is worked
+    assert run.has_work_of(ME) is worked
 
 
 def canary_of(state: Any, **fields: Any) -> Canary:
@@ -265,27 +216,27 @@ def test_a_canary_is_in_the_money_and_in_the_tokens_and_in_nothing_else() -> Non
     asked = canary_of("answered", cost=Decimal("0.25"), usage=Usage(100, 10))
     lost, refused = canary_of("asked"), canary_of("refused")
 
-    found = flat(replace(NIGHT, canaries=(lost, refused, asked)))
+    found = flat(replace(RUN, canaries=(lost, refused, asked)))
 
     money = {"cost_usd": 1.75, "realtime_cost_usd": 3.25, "saved_usd": 1.5}
-    assert found == flat(NIGHT) | money | {"input_tokens": 1_500_100, "output_tokens": 300_010}
+    assert found == flat(RUN) | money | {"input_tokens": 1_500_100, "output_tokens": 300_010}
 
 
 def test_the_details_say_what_tickets_became_and_why() -> None:
     one = Tally(classified=3, failed=1, categories=Counter(a=2, b=1), failures=Counter(refusal=1))
     two = Tally(classified=1, categories=Counter(b=1))
-    night = Night("x", (batch(one), batch(two, 2)), empties=(Empty(1, ME, 3),))
+    run = Run("x", (batch(one), batch(two, 2)), blank_groups=(BlankGroup(1, ME, 3),))
 
-    assert report.details(night) == {
+    assert report.details(run) == {
         "categories": {"a": 2, "b": 2},
         "failures": {"refusal": 1, "empty_ticket": 3},
     }
 
 
 def test_what_is_kept_beyond_the_contract_is_not_returned() -> None:
-    kept = flat(NIGHT) | report.details(NIGHT) | {"month_cost_usd": 1.0, "notices": ["?"]}
+    kept = flat(RUN) | report.details(RUN) | {"month_cost_usd": 1.0, "notices": ["?"]}
 
-    assert report.output(kept) == flat(NIGHT)
+    assert report.output(kept) == flat(RUN)
 
 
 def intent(number: int, first: str, last: str, **fields: Any) -> Batch:
@@ -294,25 +245,25 @@ def intent(number: int, first: str, last: str, **fields: Any) -> Batch:
     return replace(batch(Tally(classified=3), number), **(keys | fields))
 
 
-def round_of(*batches: Batch, walked: bool = True) -> Night:
-    return Night("x", batches, rounds=(Round(1, ME, walked),))
+def round_of(*batches: Batch, scanned: bool = True) -> Run:
+    return Run("x", batches, rounds=(Round(1, ME, scanned),))
 
 
-UNSEEN: dict[str, Any] = {"state": "void", "refusal": "unseen", "tally": Tally()}
+UNSEEN: dict[str, Any] = {"state": "not_created", "why_not_created": "unseen", "tally": Tally()}
 
 
 @pytest.mark.parametrize(
-    ("night", "left"),
+    ("run", "still_pending"),
     [
         # The round went on behind it, and then it proved to be somebody else's.
-        (round_of(intent(1, "a", "c", **UNSEEN), intent(2, "d", "f"), walked=False), 3),
+        (round_of(intent(1, "a", "c", **UNSEEN), intent(2, "d", "f"), scanned=False), 3),
         (round_of(intent(1, "a", "c"), intent(2, "d", "f", **UNSEEN)), 3),
         # Its keys were sent again, at once or in parts; or they are the next to be sent.
         (round_of(intent(1, "a", "c", **UNSEEN), intent(2, "a", "c")), 0),
         (round_of(intent(1, "a", "c", **UNSEEN), intent(2, "a", "b"), intent(3, "c", "c")), 0),
-        (round_of(intent(1, "a", "c"), intent(2, "d", "f", **UNSEEN), walked=False), 0),
+        (round_of(intent(1, "a", "c"), intent(2, "d", "f", **UNSEEN), scanned=False), 0),
         (round_of(), 0),
     ],
 )
-def test_tickets_that_a_round_passed_over_are_left(night: Night, left: int) -> None:
-    assert report.tickets_left(night) == left
+def test_tickets_that_a_round_passed_over_are_still_pending(run: Run, still_pending: int) -> None:
+    assert report.tickets_still_pending(run) == still_pending

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nightshift.claude import results
 from nightshift.claude.money import Usage
-from nightshift.claude.results import Line
+from nightshift.claude.results import Result
 from tests.unit.examples import errored, name_of, raw, succeeded, ticket
 
 NAME = name_of(ticket(), ordinal=7)
@@ -21,12 +21,12 @@ JSON = st.recursive(
 )
 
 
-def read(result: object) -> Line | None:
+def read(result: object) -> Result | None:
     return results.read(raw(str(NAME), result))
 
 
 def test_an_answer_is_read_whole() -> None:
-    assert read(succeeded("technical")) == Line(
+    assert read(succeeded("technical")) == Result(
         NAME,
         "succeeded",
         answer="technical",
@@ -62,18 +62,18 @@ def test_a_line_as_the_api_documents_it_is_read() -> None:
 def test_an_error_is_read_through_both_its_layers(error: str) -> None:
     line = read(errored(error, "max_tokens: must be at least 1"))
 
-    assert line == Line(NAME, "errored", error=error, message="max_tokens: must be at least 1")
+    assert line == Result(NAME, "errored", error=error, message="max_tokens: must be at least 1")
 
 
 def test_an_error_may_come_without_words() -> None:
     result = {"type": "errored", "error": {"error": {"type": "api_error"}}}
 
-    assert read(result) == Line(NAME, "errored", error="api_error", message="")
+    assert read(result) == Result(NAME, "errored", error="api_error", message="")
 
 
 @pytest.mark.parametrize("kind", ["canceled", "expired"])
 def test_what_was_not_processed_used_nothing(kind: Any) -> None:
-    assert read({"type": kind}) == Line(NAME, kind)
+    assert read({"type": kind}) == Result(NAME, kind)
 
 
 def test_a_leading_thinking_block_is_not_the_answer() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightshift.runs.records import Batch
-from nightshift.waits import until_next_look
+from nightshift.waits import until_next_poll
 
 NOW = datetime(2026, 11, 22, 2, tzinfo=UTC)
 HOUR = 3_600
@@ -41,7 +41,7 @@ MOST_EVENTS = 25_000
 def seconds(*ages: float, poll_seconds: int = 60) -> int:
     """How long a turn is while batches of these ages are open."""
     batches = [replace(OPEN, created_at=NOW - timedelta(seconds=age)) for age in ages]
-    return until_next_look(batches, NOW, poll_seconds)
+    return until_next_poll(batches, NOW, poll_seconds)
 
 
 def turns(total: int, poll_seconds: int = 60) -> int:
@@ -77,7 +77,7 @@ def test_with_nothing_open_a_turn_is_the_shortest() -> None:
 
 
 def test_a_batch_whose_age_is_unknown_or_in_the_future_is_new() -> None:
-    assert until_next_look([replace(OPEN, created_at=None)], NOW, 60) == 60
+    assert until_next_poll([replace(OPEN, created_at=None)], NOW, 60) == 60
     assert seconds(-1_000) == 60
 
 
@@ -108,5 +108,5 @@ def test_a_batch_that_was_set_aside_is_looked_at_and_not_waited_for() -> None:
     old = NOW - timedelta(seconds=20 * HOUR)
     aside = replace(OPEN, created_at=old, aside_by="an earlier execution")
 
-    assert until_next_look([aside], NOW, 60) == 60
-    assert until_next_look([aside, replace(OPEN, created_at=old)], NOW, 60) == 900
+    assert until_next_poll([aside], NOW, 60) == 60
+    assert until_next_poll([aside, replace(OPEN, created_at=old)], NOW, 60) == 900

@@ -1,4 +1,4 @@
-"""Collect results: one ended batch, streamed into the ticket table, accounted for exactly."""
+"""Collect results: one ended batch, streamed into the ticket table, each request counted once."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -12,9 +12,16 @@ from nightshift.claude import custom_id, results
 from nightshift.claude.client import ProviderBatch
 from nightshift.claude.custom_id import CustomId
 from nightshift.claude.money import Price
-from nightshift.claude.results import Line
+from nightshift.claude.results import INVALID_REQUEST, Result
 from nightshift.deployment import Deployment
-from nightshift.errors import BatchNotFound, ClaudeUnavailable
+from nightshift.errors import (
+    BatchNotFound,
+    ClaudeRejected,
+    ClaudeUnavailable,
+    LedgerMismatch,
+    NightshiftError,
+    ResultsGone,
+)
 from nightshift.events import CollectCall
 from nightshift.observability import count_batch, logger
 from nightshift.runs.ledger import Stale
@@ -25,24 +32,25 @@ from nightshift.tickets.table import KEYS_PER_READ
 from nightshift.writing import closing
 from nightshift.writing.apply import Applied, Applier
 from nightshift.writing.bitmap import Bitmap
-from nightshift.writing.decision import INVALID_REQUEST, Rules
+from nightshift.writing.decision import Rules
 
 READINGS = 3
 # Four threads are as fast as eight (the work between the calls binds) and hold half the tickets.
 _THREADS = 4
-# Groups of lines under way at once: one for each thread, and one that waits for the first.
+# Groups of results under way at once: one for each thread, and one that waits for the first.
 _UNDER_WAY = _THREADS + 1
-# Also how soon a call notices that another one has closed its batch.
+# Also how soon a call notices that another call has closed its batch.
 _SECONDS_PER_CHECKPOINT = 2
 _TIME_TO_SAVE = 60
 
 type Progress = dict[str, Any]
-"""What the workflow does next with this batch: `next` is done, more, or aside."""
+"""What the workflow does next with this batch: `next` is "done", "more" or "aside"."""
 
 
 def collect(call: CollectCall, stack: Deployment, time_left: Callable[[], float]) -> Progress:
-    """Account for one batch as far as the time goes. One that an earlier execution has set aside
-    is tried once: where it still cannot be read, it stays aside and nothing is raised.
+    """Account for one batch as far as the time goes. `time_left` gives the seconds that this call
+    may still use. A batch that an earlier execution has set aside is tried once: if its results
+    still cannot be read, the batch stays aside and nothing is raised.
 
     Raises:
         ClaudeUnavailable: the results broke off; call again, what is done stays done.
@@ -52,25 +60,27 @@ def collect(call: CollectCall, stack: Deployment, time_left: Callable[[], float]
     try:
         came_to = _advance(call, stack, time_left)
     except Stale:
-        # Another call has closed it: a function outlives its execution when that is stopped.
+        # A stopped execution's Lambda may still run, and may have closed the batch.
         logger.warning("another call has moved this batch on", record=call.record)
         came_to = "done"
     return {"next": came_to, "record": call.record}
 
 
 def _advance(call: CollectCall, stack: Deployment, time_left: Callable[[], float]) -> str:
-    """What this call comes to; one that was set aside before stays so where it fails again."""
+    """What comes next for the batch; a batch that was set aside stays so if it fails again."""
     batch = stack.ledger.batch(call.run_id, call.record)
     try:
         came_to = _read(batch, call, stack, time_left)
         if came_to == "done":
             _delete(stack.ledger.batch(call.run_id, call.record), stack)
     except Exception as error:
-        # Whatever it is: the execution that met it first has said so, and was told.
+        # Of any error: the execution that set the batch aside has already failed for it.
         if batch.aside_by is None or isinstance(error, Stale):
             raise
-        logger.warning("it still cannot be read", record=batch.record, why=type(error).__name__)
-        stack.ledger.set_aside(batch, call.execution, type(error).__name__, unknown=False)
+        logger.warning(
+            "a batch set aside still cannot be read", record=batch.record, why=type(error).__name__
+        )
+        stack.ledger.set_aside(batch, call.execution, unknown=False)
         return "aside"
     return came_to
 
@@ -88,7 +98,7 @@ def _read(
 
 
 def _delete(batch: Batch, stack: Deployment) -> None:
-    """A closed batch need not lie at the provider any longer."""
+    """Delete a closed batch at the provider, unless people may still need it there."""
     if batch.undeleted:
         stack.claude.delete(str(batch.batch_id))
         stack.ledger.mark_deleted(batch)
@@ -112,7 +122,7 @@ class _Collection:
         self.seen = Bitmap(self.batch.requests, self.batch.seen)
 
     def advance(self) -> bool:
-        """Read on; True if the time ran out before the results did."""
+        """Read on from where the last call stopped; True if the time ran out before the end."""
         provider = self.stack.claude.retrieve(str(self.batch.batch_id))
         if not provider.ended:
             return False
@@ -121,7 +131,7 @@ class _Collection:
             self._close_as_gone(provider)
             return False
         if not self._is_ours():
-            self.stack.ledger.disown(self.batch)
+            self.stack.ledger.release(self.batch)
             return False
         self._read(self._rules(provider))
         if self.cut_short:
@@ -135,8 +145,8 @@ class _Collection:
         return False
 
     def _is_ours(self) -> bool:
-        """The first readable result of an adopted batch must carry our token."""
-        if self.batch.proved:
+        """Whether the first readable result of a batch found in the list carries our token."""
+        if self.batch.confirmed:
             return True
         batch_id = str(self.batch.batch_id)
         lines = map(results.name_of, self.stack.claude.result_lines(batch_id))
@@ -145,36 +155,37 @@ class _Collection:
             raise ClaudeUnavailable(f"The results of {batch_id} hold no line that can be read.")
         if not name.startswith(self.batch.token):
             return False
-        self.stack.ledger.prove(self.batch)
-        self.batch = replace(self.batch, proved=True)
+        self.stack.ledger.confirm(self.batch)
+        self.batch = replace(self.batch, confirmed=True)
         return True
 
-    def _lines(self) -> Iterator[Line]:
-        """The lines that answer a request of this batch; one of anybody else's is disputed."""
-        for raw in self.stack.claude.result_lines(str(self.batch.batch_id)):
-            line = results.read(raw)
-            if line is None:
-                # What has no name at all is nobody's: it is missing, and counting finds that out.
-                name = results.name_of(raw)
+    def _results(self) -> Iterator[Result]:
+        """The results of this batch's requests; a result of any other request is disputed."""
+        for line in self.stack.claude.result_lines(str(self.batch.batch_id)):
+            result = results.read(line)
+            if result is None:
+                # A line without a readable custom_id is ignored; the count shows what is missing.
+                name = results.name_of(line)
                 self.disputed |= name is not None and not self._asked(custom_id.parse(name))
-            elif self._asked(line.custom_id):
-                yield line
+            elif self._asked(result.custom_id):
+                yield result
             else:
                 self.disputed = True
 
     def _asked(self, name: CustomId | None) -> bool:
+        """Whether this custom_id names a request of this batch."""
         if name is None:
             return False
         return name.token == self.batch.token and name.ordinal < self.batch.requests
 
-    def _new_lines(self) -> Iterator[Line]:
-        """Lines that are not accounted for yet, each ordinal once."""
+    def _new_results(self) -> Iterator[Result]:
+        """Results that are not accounted for yet, one for each request."""
         taken = Bitmap(self.batch.requests, bytes(self.seen))
-        for line in self._lines():
-            ordinal = line.custom_id.ordinal
+        for result in self._results():
+            ordinal = result.custom_id.ordinal
             if ordinal not in taken:
                 taken.add([ordinal])
-                yield line
+                yield result
 
     def _rules(self, provider: ProviderBatch) -> Rules:
         return Rules(
@@ -187,13 +198,13 @@ class _Collection:
         )
 
     def _all_invalid(self, provider: ProviderBatch) -> bool:
-        """Every line an invalid request: then it is the request as such, not the tickets.
+        """Whether every result is an invalid request: then the task is wrong, not the tickets.
 
-        One single line proves nothing about the request: it may be that ticket.
+        The single request of a small batch proves nothing: its ticket may be what is invalid.
         """
         if provider.errored != self.batch.requests or self.batch.requests == 1:
             return False
-        return all(line.error == INVALID_REQUEST for line in self._lines())
+        return all(result.error == INVALID_REQUEST for result in self._results())
 
     def _read(self, rules: Rules) -> None:
         """Stream the results into the table, as far as the time goes."""
@@ -204,8 +215,8 @@ class _Collection:
         under_way: set[Future[Applied]] = set()
         saved_at = monotonic()
         with ThreadPoolExecutor(_THREADS) as pool:
-            for lines in batched(self._new_lines(), KEYS_PER_READ, strict=False):
-                under_way.add(pool.submit(applier.apply, lines))
+            for group in batched(self._new_results(), KEYS_PER_READ, strict=False):
+                under_way.add(pool.submit(applier.apply, group))
                 if len(under_way) >= _UNDER_WAY:
                     under_way = self._account_first(under_way)
                 if monotonic() - saved_at > _SECONDS_PER_CHECKPOINT:
@@ -222,7 +233,7 @@ class _Collection:
         return self.time_left() < _TIME_TO_SAVE
 
     def _account_first(self, under_way: set[Future[Applied]]) -> set[Future[Applied]]:
-        """Wait until some group is in the table; returns those that still are not."""
+        """Wait until some group of results is in the table; returns the groups that are not yet."""
         done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
         for group in done:
             self._account(group.result())
@@ -230,7 +241,7 @@ class _Collection:
 
     def _account(self, applied: Applied) -> None:
         self.seen.add(applied.ordinals)
-        self.cut_short |= applied.left > 0
+        self.cut_short |= applied.unapplied > 0
         self.batch = replace(
             self.batch,
             tally=self.batch.tally + applied.tally,
@@ -238,7 +249,7 @@ class _Collection:
         )
 
     def _checkpoint(self, readings: int | None = None) -> None:
-        """One write: which requests are accounted for, as what, and what they cost."""
+        """Save which requests are accounted for, as what, and their cost, in one write."""
         self.batch = replace(
             self.batch,
             seen=bytes(self.seen),
@@ -254,19 +265,19 @@ class _Collection:
         return ours == theirs
 
     def _close(self, provider: ProviderBatch) -> None:
-        problem = None
+        problem: NightshiftError | None = None
         if self.batch.rejection:
-            problem = (
-                f"ClaudeRejected: {self.batch.tally.rejected} of {self.batch.requests} requests of "
+            problem = ClaudeRejected(
+                f"{self.batch.tally.rejected} of {self.batch.requests} requests of "
                 f"{self.batch.batch_id} failed for one reason: {self.batch.rejection} "
                 "Mend the account, the key, the model or the task file, then start again."
             )
         self._book(provider, problem)
 
     def _close_as_disputed(self, provider: ProviderBatch) -> None:
-        """What it answered stays, what it did not answer is requeued, and it is kept there."""
-        problem = (
-            f"LedgerMismatch: {self.batch.batch_id} ({self.batch.record}) has "
+        """Answers stay, requests without one are requeued, the batch is kept at the provider."""
+        problem = LedgerMismatch(
+            f"{self.batch.batch_id} ({self.batch.record}) has "
             f"{self.batch.requests} requests; its results answer {len(self.seen)}, and Claude "
             f"counts {provider.total}{' and returns lines of others' * self.disputed}. The rest "
             "is pending again; the batch is kept at Claude for 29 days: compare it there."
@@ -275,20 +286,20 @@ class _Collection:
         self._book(provider, problem)
 
     def _close_as_gone(self, provider: ProviderBatch) -> None:
-        problem = (
-            f"ResultsGone: Claude no longer holds the results of {self.batch.batch_id} "
+        problem = ResultsGone(
+            f"Claude no longer holds the results of {self.batch.batch_id} "
             f"({self.batch.record}). Its unanswered tickets are pending again."
         )
         self.batch = self._requeue_unanswered()
         self._book(provider, problem)
 
-    def _book(self, provider: ProviderBatch, problem: str | None) -> None:
-        """Closed, once: whoever comes later finds it so, and counts nothing."""
+    def _book(self, provider: ProviderBatch, problem: NightshiftError | None) -> None:
+        """Close the batch, which happens once, and only then count it as metrics."""
         closing.close(self.batch, self.stack, self.execution, problem)
         ended_at = provider.ended_at or provider.created_at
         count_batch(self.batch, (ended_at - provider.created_at).total_seconds())
 
     def _requeue_unanswered(self) -> Batch:
         unanswered = self.batch.requests - self.batch.tally.accounted
-        requeued = Tally(requeued=unanswered, left=unanswered)
+        requeued = Tally(requeued=unanswered, still_pending=unanswered)
         return replace(self.batch, tally=self.batch.tally + requeued)

@@ -1,4 +1,4 @@
-"""Reports unexpected exceptions by type and location; messages may contain ticket text."""
+"""Unexpected exceptions leave a function by type and location: messages may hold ticket text."""
 
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -14,8 +14,8 @@ _PACKAGE = Path(__file__).parent
 type Handler = Callable[[Any, Any], Any]
 
 
-def unexpected_without_words(handler: Handler) -> Handler:
-    """Let our own errors pass as they are, and raise `Unexpected` for any other.
+def error_boundary(handler: Handler) -> Handler:
+    """Let our own errors pass as they are, and raise `Unexpected` for any other exception.
 
     Lambda writes the message of an exception into the log and hands it to Step Functions, which
     keeps it in the execution's history. Some quote what they choke on: a KeyError its key, a
@@ -37,7 +37,7 @@ def unexpected_without_words(handler: Handler) -> Handler:
 
 
 def _place(error: Exception) -> str:
-    """The innermost line of Nightshift's own code in the traceback."""
+    """Where in our package the error came from: file and line of the innermost frame."""
     frames = [
         f for f in extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(_PACKAGE)
     ]
@@ -45,7 +45,7 @@ def _place(error: Exception) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and its causes, the outermost first."""
+    """An error and those that led to it, the last first."""
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

@@ -129,3 +129,19 @@ class Unexpected(NightshiftError):
         "Open the execution in the Step Functions console: the log of the function whose state is "
         "orange has the traceback. Then start again."
     )
+
+
+# Of several problems people hear first of the gravest.
+_GRAVEST_FIRST = (
+    ClaudeRejected,
+    AnswersUnusable,
+    LedgerMismatch,
+    BatchNotFound,
+    ResultsGone,
+)
+
+
+def gravity(error: str) -> int:
+    """The place of an error, by its name, among several: the gravest is 0."""
+    names = [kind.__name__ for kind in _GRAVEST_FIRST]
+    return names.index(error) if error in names else len(names)

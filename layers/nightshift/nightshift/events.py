@@ -11,7 +11,7 @@ from nightshift.errors import InvalidInput
 # The console prefills the first; Step Functions adds the second when a workflow starts another.
 IGNORED_KEYS = frozenset({"Comment", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"})
 LOCK_RUN_ID = "lock"
-# Partitions of the run table that are no run: what a month holds, which task versions were tried.
+# Partitions of the run table that are no runs: of months, and of task versions.
 MONTH_PREFIX, TASK_PREFIX = "month#", "task#"
 
 
@@ -44,7 +44,7 @@ def _given(value: object) -> object:
     return value
 
 
-class NightInput(BaseModel):
+class RunInput(BaseModel):
     """What an operator may type into *Start execution*; all of it is optional."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -96,7 +96,7 @@ class SubmitCall(_Call):
 
     execution: str
     started_at: datetime
-    input: Annotated[NightInput, BeforeValidator(_without_noise)]
+    input: Annotated[RunInput, BeforeValidator(_without_noise)]
     estimate: Estimate | None = None
 
     @property
@@ -129,5 +129,5 @@ def _explain(problems: list[Any]) -> str:
             lines.append(f"{where!r} is not a known key")
         else:
             lines.append(f"{where!r}: {problem['msg']}")
-    known = ", ".join(NightInput.model_fields)
+    known = ", ".join(RunInput.model_fields)
     return f"Input not accepted: {'; '.join(lines)}. Known keys: {known}. Start again without it."

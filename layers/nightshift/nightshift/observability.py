@@ -22,7 +22,7 @@ metrics.set_default_dimensions(stack=environ.get("STACK_NAME", "none"))
 
 
 def count_batch(batch: Batch, seconds: float) -> None:
-    """What became of one closed batch, which the provider took so many seconds for, as metrics."""
+    """One closed batch as metrics; the provider took so many seconds for it."""
     tally = batch.tally
     metrics.add_metric("TicketsClassified", MetricUnit.Count, tally.classified)
     metrics.add_metric("TicketsFailed", MetricUnit.Count, tally.failed)
@@ -34,8 +34,8 @@ def count_batch(batch: Batch, seconds: float) -> None:
     metrics.add_metric("CostUsd", MetricUnit.NoUnit, float(batch.cost))
 
 
-def count_night(pending: int, given_up: int) -> None:
-    """One finished night, and the tickets that are pending and given up after it, as metrics."""
+def count_run(pending: int, given_up: int) -> None:
+    """One finished execution as metrics; so many tickets are pending and given up after it."""
     metrics.add_metric("NightsFinished", MetricUnit.Count, 1)
     metrics.add_metric("TicketsPending", MetricUnit.Count, pending)
     metrics.add_metric("TicketsGivenUp", MetricUnit.Count, given_up)

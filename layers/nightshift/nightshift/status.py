@@ -1,4 +1,4 @@
-"""Which batches have ended, and how long to wait for the others."""
+"""Check status: which batches have ended, and how long to wait for the others."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,22 +12,22 @@ from nightshift.runs.held import free_from
 from nightshift.runs.ledger import Stale
 from nightshift.runs.missing import Sight, miss
 from nightshift.runs.records import Batch
-from nightshift.waits import until_next_look
+from nightshift.waits import until_next_poll
 
 
 def status(call: StatusCall, stack: Deployment) -> dict[str, Any]:
-    """One turn of the wait loop: the ended batches by their records, and what comes next.
+    """One poll: the batches that have ended, by their records, and what the workflow does next.
 
-    `open_requests` are all requests of open batches: Claude counts those that are done only when
+    `open_requests` counts all requests of open batches: Claude counts finished requests only when
     the whole batch has ended (SDK 2.13.0, `request_counts`, 2026-11).
     """
-    night = stack.ledger.night(call.run_id)
-    working = night.working(call.execution)
-    for batch in night.in_state("creating"):
+    run = stack.ledger.run(call.run_id)
+    working = run.working(call.execution)
+    for batch in run.in_state("creating"):
         with suppress(Stale):
-            stack.ledger.turn(batch, call.execution)
+            stack.ledger.mark_polled(batch, call.execution)
     ended = [batch.record for batch in working if batch.undeleted]
-    seen = _look_at([batch for batch in working if not batch.undeleted], call, stack)
+    seen = _poll([batch for batch in working if not batch.undeleted], call, stack)
     ended += [batch.record for batch, sight in seen if sight == "ended"]
     waiting = [batch for batch, sight in seen if sight != "aside"]
     idle = "wait" if waiting and not call.more else "submit"
@@ -38,11 +38,11 @@ def status(call: StatusCall, stack: Deployment) -> dict[str, Any]:
         "open": len(waiting),
         "open_requests": sum(batch.requests for batch in waiting),
         "more": call.more,
-        "wait_seconds": until_next_look(waiting, stack.now(), stack.settings.poll_seconds),
+        "wait_seconds": until_next_poll(waiting, stack.now(), stack.settings.poll_seconds),
     }
 
 
-def _look_at(
+def _poll(
     batches: Sequence[Batch], call: StatusCall, stack: Deployment
 ) -> list[tuple[Batch, Sight]]:
     if not batches:
@@ -59,7 +59,7 @@ def _sight(batch: Batch, found: ProviderBatch | None, call: StatusCall, stack: D
         if found.ended:
             return "ended"
         if free_from(batch) <= stack.now():
-            stack.ledger.set_aside(batch, call.execution, _never_ends(batch), unknown=False)
+            stack.ledger.set_aside(batch, call.execution, unknown=False, problem=_never_ends(batch))
             return "aside"
         if batch.set_aside:
             stack.ledger.take_back(batch)
@@ -70,16 +70,16 @@ def _sight(batch: Batch, found: ProviderBatch | None, call: StatusCall, stack: D
         if not batch.set_aside:
             raise
         with suppress(Stale):
-            stack.ledger.set_aside(batch, call.execution, "", batch.unknown)
+            stack.ledger.set_aside(batch, call.execution, unknown=batch.unknown)
         return "aside"
     except Stale:
-        pass  # another call has moved it on
+        pass  # another call has moved the batch on
     return "open"
 
 
-def _never_ends(batch: Batch) -> str:
-    return (
-        f"ClaudeUnavailable: {batch.batch_id} ({batch.record} of run {batch.run_id}) has not ended "
+def _never_ends(batch: Batch) -> ClaudeUnavailable:
+    return ClaudeUnavailable(
+        f"{batch.batch_id} ({batch.record} of run {batch.run_id}) has not ended "
         "25 hours after its create, although Claude processes a batch within 24. Its tickets are "
         "asked again; every start looks for it once. Ask Claude's support with this id."
     )

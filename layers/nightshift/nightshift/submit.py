@@ -1,4 +1,4 @@
-"""Submit batches: decides what the night does next; one call creates at most one batch."""
+"""Submit batches: decides what the workflow does next; one call creates at most one batch."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -10,33 +10,34 @@ from nightshift.deployment import Deployment
 from nightshift.dry_run import estimate
 from nightshift.ending import report
 from nightshift.ending.cancel import cancel
-from nightshift.ending.finish import Conclusion
+from nightshift.ending.finish import Finish
 from nightshift.ending.report import Ending
+from nightshift.ending.troubles import Troubles
 from nightshift.ending.unread import settle_lost
 from nightshift.errors import ClaudeRejected, SettingsInvalid
 from nightshift.events import SubmitCall
 from nightshift.runs import budget, held, probe
-from nightshift.runs.budget import Left
+from nightshift.runs.budget import Remaining
 from nightshift.runs.ledger import Stale
 from nightshift.runs.lock import Lock
-from nightshift.runs.records import TOO_LARGE, Batch, Night, Round, Version
+from nightshift.runs.records import TOO_LARGE, Batch, Round, Run, Version
 from nightshift.sending import preflight
 from nightshift.sending.adopt import resolve
 from nightshift.sending.chunk import Chunk, Room
 from nightshift.sending.refusal import too_often
 from nightshift.sending.send import TIME_TO_SEND, Sender, Sent
 from nightshift.task.request import version_of
-from nightshift.waits import growing, until_next_look
+from nightshift.waits import growing, until_next_poll
 
 # A batch costs some 18 of the 25,000 events that Step Functions allows an execution
-# (docs.aws.amazon.com, Step Functions quotas, 2026-11); what is left waits for the next start.
+# (docs.aws.amazon.com, Step Functions quotas, 2026-11); further tickets wait for the next start.
 _MOST_BATCHES = 1000
-# Seconds: for keys that are kept back an execution waits at most so long, in turns of at most.
-_LONGEST_FOR_KEYS, _LONGEST_TURN = 7200, 900
+# Seconds: an execution waits at most so long for tickets that are kept back, so long at once.
+_LONGEST_FOR_KEYS, _LONGEST_WAIT = 7200, 900
 
 type Step = dict[str, Any]
-"""What the workflow does next: `next` is submit, wait or report, with what that needs; `sent` is
-the batch that this call has created."""
+"""What the workflow does next: `next` is "submit", "wait" or "report", beside what that needs;
+`sent` is the batch that this call has created."""
 
 
 def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) -> Step:
@@ -60,15 +61,15 @@ def submit(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) 
         stack.lock.ask_to_stop()
         lock = stack.lock.read()
     # Unfinished runs of earlier executions come first; the one that was asked for is the last.
-    runs = [*sorted(lock.unfinished - {call.run_id}), call.run_id]
-    nights = [stack.ledger.night(run_id) for run_id in runs]
-    # Read after the runs: a batch that is closed in them has been learned from.
+    run_ids = [*sorted(lock.unfinished - {call.run_id}), call.run_id]
+    runs = [stack.ledger.run(run_id) for run_id in run_ids]
+    # Read the version after the runs: what their closed batches have taught is then in it.
     version = stack.ledger.version(version_of(stack.task, stack.settings.model))
     try:
-        return _Turn(call, stack, lock, time_left, nights, version).decide()
+        return _Holder(call, stack, lock, time_left, runs, version).decide()
     except Stale:
-        # The lock or a record moved on under this call: read everything again, decide anew. After
-        # a wait that grows, since a record that always says so would fill the execution's history.
+        # Another call has changed the lock or a record: read everything again, and decide anew. The
+        # waits grow: else a record that always says so would fill the execution's history.
         age = (stack.now() - call.started_at).total_seconds()
         return _wait(call.run_id, growing(age, stack.settings.poll_seconds), more=True)
 
@@ -84,29 +85,29 @@ def _check_table(stack: Deployment) -> None:
 
 
 def _stand_back(call: SubmitCall, stack: Deployment) -> Step:
-    """Another execution holds the lock: tell it to stop if that was asked, and end."""
+    """Another execution holds the lock: ask for its stop if this is a cancel, and end."""
     status = "already_running"
     if call.input.action == "cancel":
         status = "canceled"
         stack.lock.ask_to_stop()
         for run_id in stack.lock.read().unfinished:
-            cancel(stack.ledger.night(run_id), stack)
-    night = stack.ledger.night(call.run_id)
+            cancel(stack.ledger.run(run_id), stack)
+    run = stack.ledger.run(call.run_id)
     pending = stack.tickets.count_pending()
-    flat = report.flat(night, Ending(status), pending, call.started_at)
+    flat = report.flat(run, Ending(status), pending, call.started_at)
     return {"next": "report", "run_id": call.run_id, "report": flat, "tell": False}
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """One call by the holder of the lock. `nights` are the unfinished runs, ours the last;
-    `version` is what is known of today's task version."""
+class _Holder:
+    """One call by the execution that holds the lock. `runs` are the unfinished runs, the last of
+    them is the one that was asked for; `version` is what is known of today's task version."""
 
     call: SubmitCall
     stack: Deployment
     lock: Lock
     time_left: Callable[[], float]
-    nights: Sequence[Night]
+    runs: Sequence[Run]
     version: Version
 
     @property
@@ -114,219 +115,221 @@ class _Turn:
         return self.call.execution
 
     def decide(self) -> Step:
-        if any(settle_lost(night, self.stack, self._me) for night in self.nights):
+        if any(settle_lost(run, self.stack, self._me) for run in self.runs):
             return _again(self.call.run_id)
         if self.lock.stop:
-            canceled = [cancel(night, self.stack, self._me) for night in self.nights]
+            canceled = [cancel(run, self.stack, self._me) for run in self.runs]
             if any(canceled):
                 return _again(self.call.run_id)
-        for night in self.nights:
-            step = self._settle_creates(night)
+        for run in self.runs:
+            step = self._settle_creates(run)
             if step:
                 return step
-        *older, ours = self.nights
-        for night in older:
-            if night.working(self._me):
-                return self._wait(night)
+        *older, ours = self.runs
+        for run in older:
+            if run.working(self._me):
+                return self._wait(run)
         return self._carry_on(ours)
 
-    def _settle_creates(self, night: Night) -> Step | None:
-        """Nothing is posted while the outcome of an earlier create is unknown."""
-        creating = night.in_state("creating")
+    def _settle_creates(self, run: Run) -> Step | None:
+        """Look for batches whose create had no answer: nothing is sent while one is in doubt."""
+        creating = run.in_state("creating")
         if not creating:
             return None
-        # One a call: the next must know what this one has taken.
-        if any(resolve(batch, self.nights, self.stack, self._me) for batch in creating):
-            return _again(night.run_id)
-        others = [b for each in self.nights for b in each.in_state("open") if not b.proved]
-        if others:  # one of them may be ours: no look counts until their results have shown it
-            return _wait(night.run_id, self._turn_seconds(others), more=True)
-        return _wait(night.run_id, self.stack.settings.poll_seconds, more=True)
+        # Settle one a call: the next search must know which batch this one has found.
+        if any(resolve(batch, self.runs, self.stack, self._me) for batch in creating):
+            return _again(run.run_id)
+        others = [b for each in self.runs for b in each.in_state("open") if not b.confirmed]
+        if others:  # one of them may be ours: no poll counts until their results show whose
+            return _wait(run.run_id, self._seconds_to_poll(others), more=True)
+        return _wait(run.run_id, self.stack.settings.poll_seconds, more=True)
 
-    def _carry_on(self, night: Night) -> Step:
-        """The run that was asked for: wait, begin a round, send a chunk, or report."""
+    def _carry_on(self, run: Run) -> Step:
+        """For the run that was asked for: wait, begin a round, send a chunk, or report."""
         why_not = self._why_create_nothing()
         if why_not is not None:
-            return self._wait_or_conclude(night, why_not)
-        if night.rounds and not night.rounds[-1].walked:
-            return self._send(night, night.rounds[-1])
-        if night.working(self._me):
-            return self._wait(night)
-        why_not = self._why_no_round(night)
-        if why_not == "" and (seconds := self._until_some_are_free(night)):
-            return _wait(night.run_id, seconds, more=True)
+            return self._wait_or_finish(run, why_not)
+        if run.rounds and not run.rounds[-1].scanned:
+            return self._send(run, run.rounds[-1])
+        if run.working(self._me):
+            return self._wait(run)
+        why_not = self._why_no_round(run)
+        if why_not == "" and (seconds := self._until_some_are_free(run)):
+            return _wait(run.run_id, seconds, more=True)
         if why_not is not None:
-            return self._conclude(night, why_not)
-        round_ = Round(night.next_round, self._me, walked=False, begun_at=self.stack.now())
-        self.stack.ledger.begin_round(night.run_id, round_)
-        return self._send(night, round_)
+            return self._finish(run, why_not)
+        round_ = Round(run.next_round, self._me, scanned=False, begun_at=self.stack.now())
+        self.stack.ledger.begin_round(run.run_id, round_)
+        return self._send(run, round_)
 
     def _why_create_nothing(self) -> str | None:
-        *_, ours = self.nights
+        *_, ours = self.runs
         if self.lock.stop:
             return "canceled"
         if self.call.input.action == "collect":
             return "collect"
-        if report.rejected(self.nights, self._me):
+        if Troubles(self.runs, self._me).any_rejected:
             return "rejected"
         if self.version.failed and self.version.execution == self._me:
             return "unusable"
         return "unavailable" if too_often(ours, self._me) else None
 
-    def _why_no_round(self, night: Night) -> str | None:
-        """The reason for tickets that stay pending; empty when none do; None: begin a round."""
-        begun = [round_ for round_ in night.rounds if round_.execution == self._me]
+    def _why_no_round(self, run: Run) -> str | None:
+        """The reason why tickets stay pending, empty if none do; None to begin another round."""
+        begun = [round_ for round_ in run.rounds if round_.execution == self._me]
         if not begun:
             return None
-        if not report.tickets_left(night) and not self._some_were_freed(begun[-1]):
+        if not report.tickets_still_pending(run) and not self._some_were_freed(begun[-1]):
             return ""
         if self.call.input.limit is not None:
             return "limit"
-        if self._has_created_most(night):
+        if self._has_created_most(run):
             return "batches"
         return "rounds" if len(begun) >= self.stack.settings.max_attempts else None
 
     def _some_were_freed(self, last: Round) -> bool:
-        """Whether tickets that the last round had to pass over may be asked now."""
+        """Whether pending tickets that the last round had to pass over may be sent now."""
         if last.begun_at is None:
             return False
-        freed = held.freed_since(last.begun_at, self.nights, self.stack.now())
+        freed = held.freed_since(last.begun_at, self.runs, self.stack.now())
         return any(self._has_pending(batch) for batch in freed)
 
-    def _until_some_are_free(self, night: Night) -> float:
-        """Seconds until the next turn, where keys that are kept back will be free before long, and
-        tickets wait there that this execution may still ask; else 0."""
-        begun = sum(round_.execution == self._me for round_ in night.rounds)
+    def _until_some_are_free(self, run: Run) -> float:
+        """Seconds to wait if pending tickets are kept back only for a while longer and this
+        execution may still send them; else 0."""
+        begun = sum(round_.execution == self._me for round_ in run.rounds)
         if self.call.input.limit is not None or begun >= self.stack.settings.max_attempts:
             return 0
         now = self.stack.now()
-        blocks = [b for b in held.kept_back(self.nights, now) if self._has_pending(b)]
+        blocks = [b for b in held.kept_back(self.runs, now) if self._has_pending(b)]
         waits = [(held.free_from(batch) - now).total_seconds() for batch in blocks]
         soonest = min(waits, default=_LONGEST_FOR_KEYS + 1)
-        return ceil(min(soonest, _LONGEST_TURN)) if soonest <= _LONGEST_FOR_KEYS else 0
+        return ceil(min(soonest, _LONGEST_WAIT)) if soonest <= _LONGEST_FOR_KEYS else 0
 
-    def _not_to_send_again(self, night: Night, round_: Round) -> list[Batch]:
-        """Batches that may answer the keys in their ranges: those that keep them back, and open
-        ones. Those of this round lie before the keys that come next."""
+    def _not_to_send_again(self, run: Run, round_: Round) -> list[Batch]:
+        """Batches that may still answer the tickets in their ranges: unread ones, and open ones of
+        other rounds. The batches of this round cover earlier keys than those that come next."""
         open_ones = [
             batch
-            for each in self.nights
+            for each in self.runs
             for batch in each.in_state("open")
-            if not batch.set_aside and (batch.run_id, batch.round) != (night.run_id, round_.number)
+            if not batch.set_aside and (batch.run_id, batch.round) != (run.run_id, round_.number)
         ]
-        return [*held.kept_back(self.nights, self.stack.now()), *open_ones]
+        return [*held.kept_back(self.runs, self.stack.now()), *open_ones]
 
     def _has_pending(self, batch: Batch) -> bool:
         return self.stack.tickets.any_pending(batch.first, batch.last)
 
-    def _has_created_most(self, night: Night) -> bool:
-        return sum(batch.execution == self._me for batch in night.batches) >= _MOST_BATCHES
+    def _has_created_most(self, run: Run) -> bool:
+        return sum(batch.execution == self._me for batch in run.batches) >= _MOST_BATCHES
 
-    def _send(self, night: Night, round_: Round) -> Step:
-        """The next chunk of this round, if one fits now."""
-        if self._has_created_most(night):
-            return self._wait_or_conclude(night, "batches")
+    def _send(self, run: Run, round_: Round) -> Step:
+        """Send the next chunk of this round, if one fits now."""
+        if self._has_created_most(run):
+            return self._wait_or_finish(run, "batches")
         if not self._has_passed:
-            first = self._before_a_probe(night, round_)
+            first = self._before_a_probe(run, round_)
             if first is not None:
                 return first
-        requests = self._requests_allowed(night, round_)
+        requests = self._requests_allowed(run, round_)
         if requests < 1:
-            return self._wait_or_conclude(night, "limit")
-        left = self._left(night)
-        room = Room(requests, left.usd, lambda: self.time_left() < TIME_TO_SEND)
+            return self._wait_or_finish(run, "limit")
+        remaining = self._remaining(run)
+        room = Room(requests, remaining.usd, lambda: self.time_left() < TIME_TO_SEND)
         last_intent = self.lock.last_intent
-        sender = Sender(self.stack, night, round_, self._me, self.version, left.month, last_intent)
-        chunk = sender.build(room, self._not_to_send_again(night, round_))
+        sender = Sender(
+            self.stack, run, round_, self._me, self.version, remaining.month, last_intent
+        )
+        chunk = sender.build(room, self._not_to_send_again(run, round_))
         with closing(chunk.body):
-            if chunk.requests and not _is_crumb(chunk, night):
-                if not self._looked_at_model(night):
-                    return self._wait(night)
+            if chunk.requests and not _is_crumb(chunk, run):
+                if not self._looked_at_model(run):
+                    return self._wait(run)
                 sent = sender.create(chunk)
                 if isinstance(sent, Sent):
-                    return {**_again(night.run_id), "sent": asdict(sent)}
-                return _wait(night.run_id, sent, more=True) if sent else _again(night.run_id)
+                    return {**_again(run.run_id), "sent": asdict(sent)}
+                return _wait(run.run_id, sent, more=True) if sent else _again(run.run_id)
         if chunk.full == "budget":
-            return self._wait_or_conclude(night, "budget", more=True)
+            return self._wait_or_finish(run, "budget", more=True)
         if not chunk.full:
-            self.stack.ledger.end_walk(night.run_id, round_.number)
-        return _again(night.run_id)
+            self.stack.ledger.end_scan(run.run_id, round_.number)
+        return _again(run.run_id)
 
     @property
     def _has_passed(self) -> bool:
         return probe.has_passed(self.version, self.stack.now())
 
-    def _before_a_probe(self, night: Night, round_: Round) -> Step | None:
-        """Until the version has passed: the probe that is open is waited for, and one that said
-        nothing ends the round's walk."""
-        batches = [batch for each in self.nights for batch in each.batches]
+    def _before_a_probe(self, run: Run, round_: Round) -> Step | None:
+        """While the version has not passed: wait for its open probe; after a probe without any
+        answer, end the scan of this round. None where a probe may be sent."""
+        batches = [batch for each in self.runs for batch in each.batches]
         of_version = [batch for batch in batches if batch.version == self.version.name]
         if any(batch.state == "open" and not batch.set_aside for batch in of_version):
-            return self._wait(night)
-        of_round = [b for b in night.batches if b.round == round_.number and b.state != "void"]
-        last = of_round[-1] if of_round else None
-        if last in of_version and probe.says_nothing(last):
-            self.stack.ledger.end_walk(night.run_id, round_.number)
-            return _again(night.run_id)
+            return self._wait(run)
+        sent = run.sent_in(round_.number)
+        if sent and sent[-1] in of_version and probe.says_nothing(sent[-1]):
+            self.stack.ledger.end_scan(run.run_id, round_.number)
+            return _again(run.run_id)
         return None
 
-    def _looked_at_model(self, night: Night) -> bool:
-        """Once an execution, whether the model can be asked; False where that must wait until what
-        is open has been collected.
+    def _looked_at_model(self, run: Run) -> bool:
+        """Ask about the model, once an execution; False if Claude does not have the model, and
+        open batches must be collected before that is raised.
 
         Raises:
-            ClaudeRejected: it cannot, and nothing is open.
+            ClaudeRejected: Claude does not have the model, and nothing is open.
         """
-        if self._me in night.model_notices:
+        if self._me in run.model_notices:
             return True
         try:
-            notice = preflight.look(self.stack)
+            notice = preflight.model_notice(self.stack)
         except ClaudeRejected:
-            if night.working(self._me):
+            if run.working(self._me):
                 return False
             raise
-        self.stack.ledger.note_model(night.run_id, self._me, notice)
+        self.stack.ledger.note_model(run.run_id, self._me, notice)
         return True
 
-    def _requests_allowed(self, night: Night, round_: Round) -> int:
-        """The stack's bound, half of each batch that was too large in this round, and `limit`."""
-        sent = sum(b.requests for b in report.accepted(night) if b.execution == self._me)
-        refused = [
+    def _requests_allowed(self, run: Run, round_: Round) -> int:
+        """At most the stack's bound, half of a batch that was too large in this round, `limit`, and
+        a probe's size."""
+        sent = sum(b.requests for b in run.accepted if b.execution == self._me)
+        too_large = [
             max(1, batch.requests // 2)
-            for batch in night.in_state("void")
-            if batch.round == round_.number and batch.refusal == TOO_LARGE
+            for batch in run.in_state("not_created")
+            if batch.round == round_.number and batch.why_not_created == TOO_LARGE
         ]
         limit = self.call.input.limit
         limits = [] if limit is None else [limit - sent]
         if not self._has_passed:
             limits.append(probe.PROBE_REQUESTS)
-        return min([self.stack.settings.max_requests_per_batch, *refused, *limits])
+        return min([self.stack.settings.max_requests_per_batch, *too_large, *limits])
 
-    def _left(self, night: Night) -> Left:
+    def _remaining(self, run: Run) -> Remaining:
         asked = self.call.input.max_cost_usd
-        return budget.left(night, asked, self.stack.ledger, self.stack.settings)
+        return budget.remaining(run, asked, self.stack.ledger, self.stack.settings)
 
-    def _wait_or_conclude(self, night: Night, reason: str, more: bool = False) -> Step:
-        if night.working(self._me):
-            return self._wait(night, more)
-        return self._conclude(night, reason)
+    def _wait_or_finish(self, run: Run, reason: str, more: bool = False) -> Step:
+        if run.working(self._me):
+            return self._wait(run, more)
+        return self._finish(run, reason)
 
-    def _wait(self, night: Night, more: bool = False) -> Step:
-        return _wait(night.run_id, self._turn_seconds(night.working(self._me)), more)
+    def _wait(self, run: Run, more: bool = False) -> Step:
+        return _wait(run.run_id, self._seconds_to_poll(run.working(self._me)), more)
 
-    def _turn_seconds(self, waiting: Sequence[Batch]) -> int:
-        return until_next_look(waiting, self.stack.now(), self.stack.settings.poll_seconds)
+    def _seconds_to_poll(self, waiting: Sequence[Batch]) -> int:
+        return until_next_poll(waiting, self.stack.now(), self.stack.settings.poll_seconds)
 
-    def _conclude(self, night: Night, reason: str) -> Step:
-        nights = [*self.nights[:-1], night]
-        conclusion = Conclusion(self.call, self.stack, self.lock, nights)
-        return {"next": "report", **conclusion.step(reason)}
+    def _finish(self, run: Run, reason: str) -> Step:
+        runs = [*self.runs[:-1], run]
+        finish = Finish(self.call, self.stack, self.lock, runs)
+        return {"next": "report", **finish.step(reason)}
 
 
-def _is_crumb(chunk: Chunk, night: Night) -> bool:
-    """What the budget has cut to less than a tenth of the run's largest batch. Such ones are not
-    sent: each would wait for the one before, and the last would hold single tickets."""
-    largest = max((batch.requests for batch in report.accepted(night)), default=0)
+def _is_crumb(chunk: Chunk, run: Run) -> bool:
+    """Whether the budget has cut a chunk to less than a tenth of the run's largest batch. Such
+    chunks are not sent: each would wait for the one before, and the last hold single tickets."""
+    largest = max((batch.requests for batch in run.accepted), default=0)
     return chunk.full == "budget" and chunk.requests * 10 < largest
 
 

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with explained():
             record = read(find(options.stack), options.run)
-        run_id = record.night.run_id
+        run_id = record.run.run_id
         name = f"night-report-{options.stack}-{re.sub(r'[^A-Za-z0-9_.-]', '-', run_id)[:100]}.html"
         target = options.out or DIRECTORY / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from nightshift.ending.report import Ending, details, flat
 from nightshift.errors import LedgerMismatch
 from nightshift.runs.ledger import Ledger
 from nightshift.runs.lock import OVER, LockItem
-from nightshift.runs.records import Batch, Night
+from nightshift.runs.records import Batch, Run
 from nightshift.tickets.table import TicketTable
 from tools.operate.failed_tickets.table import FailedTicket, failed_tickets
 from tools.operate.stack import Stack, Unusable
@@ -44,7 +44,7 @@ class Record:
     """
 
     stack: Stack
-    night: Night
+    run: Run
     kept: Item | None
     failures: tuple[Failure, ...]
     failed: tuple[FailedTicket, ...]
@@ -59,29 +59,28 @@ class Record:
         now: Item = {"status": "", "pending": self.pending_now}
         kept = now if self.running or self.kept is None else self.kept
         ending = Ending(kept["status"], kept.get("reason", ""))
-        whole = [batch for batch in self.night.batches if batch not in self.off_balance]
-        night = replace(self.night, batches=tuple(whole))
-        said = flat(night, ending, int(kept["pending"]), datetime.now(UTC))
-        return {"notices": (), **kept, **said, **details(night)}
+        whole = [batch for batch in self.run.batches if batch not in self.off_balance]
+        run = replace(self.run, batches=tuple(whole))
+        said = flat(run, ending, int(kept["pending"]), datetime.now(UTC))
+        return {"notices": (), **kept, **said, **details(run)}
 
     @cached_property
     def off_balance(self) -> list[Batch]:
-        closed = self.night.in_state("closed")
+        closed = self.run.in_state("closed")
         return [batch for batch in closed if batch.requests != batch.tally.accounted]
 
     @property
     def open(self) -> list[Batch]:
-        return self.night.in_state("creating", "open")
+        return self.run.in_state("creating", "open")
 
     @cached_property
     def problem(self) -> Failure | None:
         """What needs a person: a red end that no later report has made good, or a batch."""
         if self.standing_failures:
             return self.standing_failures[-1]
-        for batch in self.night.batches:
-            if batch.problem and (batch.disputed or batch.set_aside):
-                error, _, cause = batch.problem.partition(": ")
-                return Failure(error, cause)
+        for batch in self.run.batches:
+            if batch.trouble and (batch.disputed or batch.set_aside):
+                return Failure(batch.trouble.error, batch.trouble.whole_cause)
         if self.off_balance:
             names = ", ".join(batch.record for batch in self.off_balance)
             return Failure(LedgerMismatch.__name__, f"The books of {names} do not balance.")
@@ -101,7 +100,7 @@ class Record:
     def moments(self) -> list[tuple[datetime, str]]:
         """All that is known to have happened, in order, and which execution did it, if known."""
         found: list[tuple[datetime | None, str]] = [(f.at, f.execution) for f in self.failures]
-        for b in self.night.batches:
+        for b in self.run.batches:
             found += [(b.intent_at, b.execution), (b.created_at, b.execution)]
             found += [(b.ended_at, ""), (b.closed_at, b.closed_by or "")]
         found.append((self.reported_at, ""))
@@ -116,21 +115,21 @@ def read(stack: Stack, run_id: str | None) -> Record:
     runs = _runs(stack)
     if not runs:
         raise Unusable(f"{stack.name} has no record of any run yet: no night had anything to do.")
-    latest_first = sorted(runs, key=lambda run: _last_heard(runs[run]), reverse=True)
+    latest_first = sorted(runs, key=lambda name: _last_heard(runs[name]), reverse=True)
     chosen = run_id or latest_first[0]
     if chosen not in runs:
         known = ", ".join(latest_first[:RUNS_NAMED])
         raise Unusable(f"{stack.name} has no run {chosen!r}. The latest are: {known}.")
-    night = Ledger(stack.dynamodb, stack.run_table).night(chosen)
+    run = Ledger(stack.dynamodb, stack.run_table).run(chosen)
     before = latest_first[latest_first.index(chosen) + 1 :]
-    reports = [report for run in before if (report := _kept(runs[run]))]
+    reports = [report for name in before if (report := _kept(runs[name]))]
     counted = [report["categories"] for report in reports if report.get("categories")]
     return Record(
         stack,
-        night,
+        run,
         _kept(runs[chosen]),
         tuple(sorted(_failures(runs[chosen]), key=lambda failure: str(failure.at))),
-        tuple(islice(_given_up(stack, night), MOST_TICKETS_READ)),
+        tuple(islice(_given_up(stack, run), MOST_TICKETS_READ)),
         sum(map(Counter, counted[:RUNS_COMPARED]), Counter()),
         TicketTable(stack.dynamodb, stack.ticket_table).count_pending(),
         _is_running(stack, chosen),
@@ -172,10 +171,10 @@ def _failures(items: Iterable[Item]) -> Iterator[Failure]:
             yield Failure(error, cause, item.get("execution", ""), at)
 
 
-def _given_up(stack: Stack, night: Night) -> Iterator[FailedTicket]:
+def _given_up(stack: Stack, run: Run) -> Iterator[FailedTicket]:
     """Those failed tickets that a batch of this run gave up, or that had no text in it."""
-    batches = {batch.batch_id for batch in night.batches}
-    blank = f"{night.run_id}/empty#"
+    batches = {batch.batch_id for batch in run.batches}
+    blank = f"{run.run_id}/empty#"
     for ticket in failed_tickets(TicketTable(stack.dynamodb, stack.ticket_table)):
         if ticket.batch_id in batches or ticket.batch_id.startswith(blank):
             yield ticket

@@ -17,7 +17,7 @@ SHORTEST = timedelta(seconds=10)
 """A shorter axis would only show how long a call takes."""
 _SECONDS = (1, 2, 5, 10, 15, 30)
 STEPS = (*_SECONDS, *(60 * m for m in _SECONDS), *(3_600 * h for h in (1, 2, 3, 6, 12, 24, 48)))
-VOID = {TOO_LARGE: "too large", UNSEEN: "never arrived"}
+WHY_NOT_CREATED = {TOO_LARGE: "too large", UNSEEN: "never arrived"}
 COLUMNS = (
     *("Batch", "State", "Requests", "Created", "Ended", "Collected"),
     *("Sorted", "Given up", "Again", "Unused", "Cost", "At Claude"),
@@ -98,11 +98,11 @@ class Timeline:
 
     def rounds(self) -> Iterator[tuple[str, list[Row]]]:
         """Rounds by their title; none of a night in which Claude took no batch."""
-        if not self.record.night.in_state("open", "closed"):
+        if not self.record.run.in_state("open", "closed"):
             return
-        for number, batches in groupby(self.record.night.batches, key=lambda batch: batch.round):
+        for number, batches in groupby(self.record.run.batches, key=lambda batch: batch.round):
             of_round = list(batches)
-            sent = sum(batch.requests for batch in of_round if batch.state != "void")
+            sent = sum(batch.requests for batch in of_round if batch.state != "not_created")
             left = " for what was left" if number > 1 else ""
             began = self.clock(of_round[0].intent_at)
             yield (
@@ -112,18 +112,18 @@ class Timeline:
 
     def _rows(self, batches: Sequence[Batch]) -> Iterator[Row]:
         """One row a batch; creates that came to the same nothing one after the other share one."""
-        for refusal, alike in groupby(batches, key=lambda batch: batch.refusal):
+        for refusal, alike in groupby(batches, key=lambda batch: batch.why_not_created):
             if refusal is None:
                 yield from map(self._row, alike)
                 continue
-            void = list(alike)
-            said = VOID.get(refusal, refusal)
+            refused = list(alike)
+            said = WHY_NOT_CREATED.get(refusal, refusal)
             yield Row(
-                f"{void[0].number}" + (f" to {void[-1].number}" if void[1:] else ""),
-                void[-1].requests,
-                f"{said} {len(void)} times" if void[1:] else said,
+                f"{refused[0].number}" + (f" to {refused[-1].number}" if refused[1:] else ""),
+                refused[-1].requests,
+                f"{said} {len(refused)} times" if refused[1:] else said,
                 "bad" if refusal == REJECTED else "attention",
-                points=tuple(self._place(batch.intent_at) for batch in void),
+                points=tuple(self._place(batch.intent_at) for batch in refused),
             )
 
     def _row(self, batch: Batch) -> Row:
@@ -136,7 +136,7 @@ class Timeline:
             str(batch.number),
             batch.requests,
             _unusual(batch) or duration(ended - created),
-            "bad" if batch.problem else tone,
+            "bad" if batch.trouble else tone,
             start,
             round(max(0.0, middle - start), 3),
             round(max(0.0, end - middle), 3),
@@ -145,11 +145,11 @@ class Timeline:
 
     def table(self) -> Iterator[tuple[str, ...]]:
         """Every batch in numbers, in COLUMNS."""
-        for batch in self.record.night.batches:
+        for batch in self.record.run.batches:
             tally = batch.tally
             counts = (tally.classified, tally.failed, tally.requeued, tally.superseded)
             yield (
-                *(str(batch.number), batch.refusal or batch.state, f"{batch.requests:,}"),
+                *(str(batch.number), batch.why_not_created or batch.state, f"{batch.requests:,}"),
                 *map(self.clock, (batch.created_at, batch.ended_at, batch.closed_at)),
                 *(f"{each:,}" for each in counts),
                 *(usd(float(batch.cost)), batch.batch_id or NOTHING),

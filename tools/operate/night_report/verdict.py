@@ -10,7 +10,7 @@ from typing import Literal
 
 from nightshift import errors
 from nightshift.ending import mail
-from nightshift.runs.records import REFUSED
+from nightshift.runs.records import TRY_LATER
 from tools.operate.night_report.record import Failure, Record
 from tools.words import count, duration
 
@@ -80,7 +80,7 @@ def _red(record: Record, failure: Failure) -> Verdict:
         f"{count(output['classified'], 'ticket')} sorted, {output['pending']:,} pending. "
         "Nothing is lost or paid twice."
     ]
-    aside = [batch for batch in record.night.in_state("open") if batch.set_aside]
+    aside = [batch for batch in record.run.in_state("open") if batch.set_aside]
     if aside:
         names = ", ".join(str(batch.batch_id) for batch in aside)
         waiting = count(sum(batch.requests for batch in aside), "ticket waits", "tickets wait")
@@ -116,7 +116,7 @@ def _ended(record: Record) -> Verdict:
 
 def _go_on(record: Record) -> Iterator[Step]:
     """When what is pending is taken. Where a month's budget binds, the notice says all."""
-    output, batches = record.output, record.night.batches
+    output, batches = record.output, record.run.batches
     of_budget = output.get("reason") == "budget"
     if of_budget and not any("max_cost_usd" in notice for notice in output["notices"]):
         return
@@ -151,8 +151,8 @@ def _region(arn: str) -> str:
 
 def causes(record: Record) -> Iterator[str]:
     """Why a night took longer or cost more tries than usual, whatever its end."""
-    night, closed = record.night, record.night.in_state("closed")
-    tries = [b.intent_at for b in night.in_state("void") if b.refusal == REFUSED]
+    run, closed = record.run, record.run.in_state("closed")
+    tries = [b.intent_at for b in run.in_state("not_created") if b.why_not_created == TRY_LATER]
     if tries and not record.problem:
         first, last = (clock(moment, tries[0].date()) for moment in (tries[0], tries[-1]))
         when = f"from {first} to {last} ({len(tries):,} tries)" if tries[1:] else f"at {first}"

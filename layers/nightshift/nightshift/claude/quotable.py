@@ -2,17 +2,11 @@
 
 import re
 
+from nightshift.claude.results import ACCOUNT_ERRORS
+
 _LONGEST = 300
 # Errors of the account, the key or the model: their messages do not depend on the request.
-_OF_THE_ACCOUNT = frozenset(
-    {
-        "authentication_error",
-        "billing_error",
-        "not_found_error",
-        "permission_error",
-        "rate_limit_error",
-    }
-)
+_OF_THE_ACCOUNT = ACCOUNT_ERRORS | {"rate_limit_error"}
 # Error codes of invalid requests that are about the organization, the workspace or the key, as a
 # create may return them (SDK 2.13.0, batches.create, 2026-11).
 _CODES_OF_THE_ACCOUNT = frozenset(

@@ -16,9 +16,14 @@ from nightshift.claude.money import NOTHING, Usage
 
 Kind = Literal["succeeded", "errored", "canceled", "expired"]
 type _Count = Annotated[int, Meta(ge=0)]
+# Errors of the account or the model, not of a ticket: other requests would meet them too.
+ACCOUNT_ERRORS = frozenset(
+    {"authentication_error", "billing_error", "not_found_error", "permission_error"}
+)
+INVALID_REQUEST = "invalid_request_error"
 
 
-class Line(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """A result. `error` is the provider's error type, `message` its words; empty where none."""
 
     custom_id: CustomId
@@ -101,7 +106,7 @@ def name_of(raw: bytes) -> str | None:
         return None
 
 
-def read(raw: bytes) -> Line | None:
+def read(raw: bytes) -> Result | None:
     """Read one line; None for anything that is not a result of a request of ours."""
     try:
         document = _decode(raw)
@@ -115,15 +120,15 @@ def read(raw: bytes) -> Line | None:
             return _succeeded(name, message)
         case _Errored(error=document_):
             error = document_.error
-            return Line(name, "errored", error=error.type, message=error.message or "")
+            return Result(name, "errored", error=error.type, message=error.message or "")
         case _Canceled():
-            return Line(name, "canceled")
+            return Result(name, "canceled")
         case _Expired():
-            return Line(name, "expired")
+            return Result(name, "expired")
 
 
-def _succeeded(name: CustomId, message: _Message) -> Line:
-    return Line(
+def _succeeded(name: CustomId, message: _Message) -> Result:
+    return Result(
         name,
         "succeeded",
         "".join([block.text for block in message.content if block.type == "text"]),

@@ -10,7 +10,7 @@ from nightshift.dry_run.forecast import Forecast, answer_tokens, plain_tokens
 from nightshift.ending import report
 from nightshift.ending.report import Ending
 from nightshift.events import Estimate, SubmitCall
-from nightshift.runs.records import Night
+from nightshift.runs.records import Run
 from nightshift.task.request import template_for
 from nightshift.tickets.ticket import PENDING
 
@@ -61,7 +61,7 @@ def _answer(
     usage, long_usage = forecast.usage(template), forecast.long_usage(template, stack.price)
     cost = stack.price.batch_cost(usage, long_usage)
     realtime = stack.price.realtime_cost(usage, long_usage)
-    flat = report.flat(Night(call.run_id), Ending("dry_run"), counted.tickets, call.started_at)
+    flat = report.flat(Run(call.run_id), Ending("dry_run"), counted.tickets, call.started_at)
     flat |= {
         "batches": ceil(requests / stack.settings.max_requests_per_batch),
         "empty": counted.empty,

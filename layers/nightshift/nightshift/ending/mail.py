@@ -1,4 +1,4 @@
-"""The report of a night as people read it at breakfast. Pure."""
+"""The report of a run as a mail: a verdict first, then what is worth a look. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,8 @@ _WHY = {
 
 
 def text(report: Report, before: Sequence[Report], month_limit: Decimal) -> str:
-    """The verdict first, then numbers. `before` are the reports of the runs before this one."""
+    """The whole mail. `before` are the reports of the runs before this one, `month_limit` is the
+    month's budget in USD, 0 where there is none."""
     parts = (
         [verdict(report)],
         _categories(report, before),
@@ -37,7 +38,7 @@ def text(report: Report, before: Sequence[Report], month_limit: Decimal) -> str:
 
 
 def verdict(report: Report) -> str:
-    """The night in one line."""
+    """How the run ended, in one line."""
     said = f"{_tickets(report['classified'])} sorted"
     if report["failed"]:
         said += f", {report['failed']:,} given up"
@@ -74,7 +75,8 @@ def _given_up(report: Report) -> Iterator[str]:
 
 
 def _requests(report: Report) -> Iterator[str]:
-    yield f"{report['submitted']:,} requests in {report['batches']:,} batches"
+    requests = _count(report["submitted"], "request")
+    yield f"{requests} in {_count(report['batches'], 'batch', 'batches')}"
     if report["requeued"]:
         yield f"{report['requeued']:,} went back to pending"
     if report["superseded"]:
@@ -100,4 +102,8 @@ def _minutes(seconds: int) -> str:
 
 
 def _tickets(count: int) -> str:
-    return f"{count:,} ticket{'' if count == 1 else 's'}"
+    return _count(count, "ticket")
+
+
+def _count(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"

@@ -1,14 +1,14 @@
-"""Keys that are kept back, since a batch that nobody could read may still answer them. Pure.
+"""Ranges of tickets that are kept back: a batch that cannot be read may still answer them. Pure.
 
 Claude processes a batch within 24 hours of its create, and what is not done by then expires
-(platform.claude.com, batch processing, 2026-09-26). An hour later nothing of it can be live, so
-its tickets may be sent again without a second live request.
+(platform.claude.com, batch processing, 2026-09-26). An hour later no request of the batch can be
+live, so its tickets may be sent again without a second live request.
 """
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from nightshift.runs.records import Batch, Night
+from nightshift.runs.records import Batch, Run
 
 LONGEST_LIFE = timedelta(hours=25)
 
@@ -18,17 +18,17 @@ def free_from(batch: Batch) -> datetime:
     return (batch.created_at or batch.intent_at) + LONGEST_LIFE
 
 
-def kept_back(nights: Iterable[Night], now: datetime) -> list[Batch]:
-    """The batches whose ranges of keys must not be sent again yet: they are set aside, or a cancel
-    has given them up unread."""
-    return [batch for batch in _unread(nights) if now < free_from(batch)]
+def kept_back(runs: Iterable[Run], now: datetime) -> list[Batch]:
+    """Unread batches (set aside, or closed without being read) whose tickets must not be sent again
+    yet."""
+    return [batch for batch in _unread(runs) if now < free_from(batch)]
 
 
-def freed_since(moment: datetime, nights: Iterable[Night], now: datetime) -> list[Batch]:
-    """The batches whose ranges have become free since a moment."""
-    return [batch for batch in _unread(nights) if moment < free_from(batch) <= now]
+def freed_since(moment: datetime, runs: Iterable[Run], now: datetime) -> list[Batch]:
+    """Unread batches whose tickets may be sent again since some time after a moment."""
+    return [batch for batch in _unread(runs) if moment < free_from(batch) <= now]
 
 
-def _unread(nights: Iterable[Night]) -> list[Batch]:
-    batches = [batch for night in nights for batch in night.batches]
+def _unread(runs: Iterable[Run]) -> list[Batch]:
+    batches = [batch for run in runs for batch in run.batches]
     return [batch for batch in batches if batch.set_aside or batch.unread]

@@ -1,8 +1,9 @@
-"""The record of runs: one item a batch, each number written once, each step one conditional write.
+"""The run table's records: each step of a batch is one conditional write, each number is written
+once.
 
-    creating -> open -> closed -> deleted at the provider        creating -> void
+    creating -> open -> closed -> deleted at the provider        creating -> not created
        ^         |
-       +---------+  an adopted batch that proves to be somebody else's
+       +---------+  a batch from the provider's list that turned out to be somebody else's
 
 A run's partition holds `batch#0001` ..., `empty#0001` ... (tickets without text, given up
 together), `failure#...` (written by the workflow, which marks it `told` once somebody was told),
@@ -18,17 +19,18 @@ Beside the runs, `month#2026-11` holds one item for each run that paid in that m
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from nightshift.aws import CONDITION_FAILED, TRY_AGAIN, ClientError, error_code, from_item, to_item
+from nightshift.errors import NightshiftError
 from nightshift.events import MONTH_PREFIX, TASK_PREFIX
 from nightshift.pace import pause
-from nightshift.runs import lock
-from nightshift.runs.records import Batch, Canary, Empty, Night, Round, State, Version, number_of
+from nightshift.runs import lock, stored
+from nightshift.runs.records import Batch, Round, Run, State, Trouble, Version, number_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,20 +38,15 @@ if TYPE_CHECKING:
 
 KEEP_DAYS = 90
 _ITEMS_PER_WRITE = 25
-# Why transactions are canceled (docs.aws.amazon.com, TransactWriteItems, 2026-11). Ours are well
-# formed: what is invalid is an item that would exceed 400 KB.
+# Why transactions are canceled (docs.aws.amazon.com, TransactWriteItems, 2026-11). Our transactions
+# are well formed: a ValidationError means that an item would exceed 400 KB.
 _LOST_RACE = "ConditionalCheckFailed"
 _TOO_LARGE = frozenset({"ItemCollectionSizeLimitExceeded", "ValidationError"})
 _TRIES = 9
-# What decides: all but the bitmaps.
-_READ = sorted(
-    {f.name for kind in (Batch, Canary) for f in fields(kind)} - {"seen"}
-    | {"walked", "begun_at", "tickets", "of_batches"}
-)
 
 
 class Stale(Exception):
-    """A conditional write came too late: somebody else has moved the item on."""
+    """A conditional write came too late: another call has changed the item."""
 
 
 class NoRoom(Exception):
@@ -63,14 +60,15 @@ class Ledger:
     dynamodb: "DynamoDBClient"
     name: str
 
-    def night(self, run_id: str) -> Night:
-        """All records of a run but the bitmaps and long ids, consistently read."""
+    def run(self, run_id: str) -> Run:
+        """All records of a run except bitmaps and long ids, consistently read."""
+        wanted = stored.names_of_a_run()
         pages = self.dynamodb.get_paginator("query").paginate(
             TableName=self.name,
             ConsistentRead=True,
             KeyConditionExpression="run_id = :run AND #record BETWEEN :first AND :last",
-            ProjectionExpression=", ".join(f"#{name}" for name in _READ),
-            ExpressionAttributeNames={f"#{name}": name for name in _READ},
+            ProjectionExpression=", ".join(f"#{name}" for name in wanted),
+            ExpressionAttributeNames={f"#{name}": name for name in wanted},
             ExpressionAttributeValues=to_item(
                 {":run": run_id, ":first": "batch#", ":last": "round~"}
             ),
@@ -81,12 +79,12 @@ class Ledger:
                 records[item["record"].partition("#")[0]].append(item)
         for numbered in ("batch", "round", "empty", "canary"):
             records[numbered].sort(key=lambda item: number_of(item["record"]))
-        return Night(
+        return Run(
             run_id,
-            tuple(map(Batch.from_item, records["batch"])),
-            tuple(map(Round.from_item, records["round"])),
-            tuple(map(Empty.from_item, records["empty"])),
-            tuple(map(Canary.from_item, records["canary"])),
+            tuple(map(stored.batch, records["batch"])),
+            tuple(map(stored.round_, records["round"])),
+            tuple(map(stored.blank_group, records["empty"])),
+            tuple(map(stored.canary, records["canary"])),
             {item["execution"]: item["notice"] for item in records["model"]},
             frozenset(
                 item["execution"]
@@ -99,87 +97,74 @@ class Ledger:
         """One batch with its bitmap, consistently read.
 
         Raises:
-            Stale: the table has forgotten it.
+            Stale: the batch is no longer in the table (TTL).
         """
         item = self._get({"run_id": run_id, "record": record})
         if item is None:
             raise Stale(f"{record} of run {run_id} is no longer in the table")
-        return Batch.from_item(item)
+        return stored.batch(item)
 
     # The steps of a batch's life, in order.
 
-    def intend(self, batch: Batch, last_intent: str | None) -> None:
-        """Write an intent, in one transaction with the lock, which learns of it.
+    def record_intent(self, batch: Batch, last_intent: str | None) -> None:
+        """Write a batch before it is sent, in one transaction with the lock.
 
-        `last_intent` is the token that the lock had when the records were read: of two calls
-        that read the same records, one writes.
+        `last_intent` is the token that the lock had when the records were read. Of two calls that
+        have read the same records, only one can write.
 
         Raises:
             Stale: the lock is not (or no longer) held by this execution, it was told to stop, or
                 another call has written an intent since.
         """
-        item = {
-            **batch.key,
-            "token": batch.token,
-            "state": batch.state,
-            "round": batch.round,
-            "execution": batch.execution,
-            "model": batch.model,
-            "version": batch.version,
-            "inputs": batch.inputs,
-            "first": batch.first,
-            "last": batch.last,
-            "requests": batch.requests,
-            "bound": batch.bound,
-            "largest": batch.largest,
-            "fixed_tokens": batch.fixed_tokens,
-            "intent_at": batch.intent_at.isoformat(),
-            "expires_at": _expiry(),
-        }
+        item = {**stored.intent(batch), "expires_at": _expiry()}
         told = lock.learn_of_intent(
             self.name, batch.execution, batch.run_id, batch.token, last_intent
         )
         mark = self._mark_month(batch.run_id, batch.intent_at)
         self._transact([told, self.put_once(item), mark])
 
-    def open(self, batch: Batch, batch_id: str, created_at: datetime, proved: bool) -> None:
-        """The provider accepted it: `proved` if it told us so, else found in its list."""
+    def open(self, batch: Batch, batch_id: str, created_at: datetime, confirmed: bool) -> None:
+        """The provider has the batch: `confirmed` if the provider said so, False if the batch was
+        found in the provider's list."""
         self._move(
             batch,
             "creating",
             {
                 "state": "open",
                 "batch_id": batch_id,
-                "created_at": created_at.isoformat(),
-                "proved": proved,
-                "looks": 0,
+                "created_at": created_at,
+                "confirmed": confirmed,
+                "missed_polls": 0,
             },
         )
 
-    def void(self, batch: Batch, refusal: str) -> None:
-        """Nothing was created, and nothing will be."""
-        self._move(batch, "creating", {"state": "void", "refusal": refusal})
+    def mark_not_created(self, batch: Batch, why: str) -> None:
+        """The provider has created no batch of this intent, and never will."""
+        self._move(batch, "creating", {"state": "not_created", "why_not_created": why})
 
-    def prove(self, batch: Batch) -> None:
-        """Its first result carries our token."""
-        self._move(batch, "open", {"proved": True})
+    def confirm(self, batch: Batch) -> None:
+        """The first result of the batch carries our token."""
+        self._move(batch, "open", {"confirmed": True})
 
-    def disown(self, batch: Batch) -> None:
-        """It was somebody else's: look for ours again, and never at that one."""
+    def release(self, batch: Batch) -> None:
+        """The batch that we took for ours is somebody else's: look for ours again, and never take
+        that one again."""
+        not_ours = {*batch.not_ours, str(batch.batch_id)}
         self._move(
             batch,
             "open",
-            {"state": "creating", "foreign": {*batch.foreign, str(batch.batch_id)}, "looks": 0},
+            {"state": "creating", "not_ours": not_ours, "missed_polls": 0},
             remove=("batch_id", "created_at", "aside_by"),
         )
 
-    def look(self, batch: Batch) -> None:
-        """One more turn in which the provider did not show it."""
-        self._move(batch, batch.state, {"looks": batch.looks + 1}, remove=("turned_by",))
+    def count_missed_poll(self, batch: Batch) -> None:
+        """One more poll in which the provider did not show the batch."""
+        missed = {"missed_polls": batch.missed_polls + 1}
+        self._move(batch, batch.state, missed, remove=("polled_by",))
 
-    def turn(self, batch: Batch, execution: str) -> None:
-        """This execution has waited a turn for it."""
-        self._move(batch, "creating", {"turned_by": execution})
+    def mark_polled(self, batch: Batch, execution: str) -> None:
+        """This execution has waited for one poll since the last that missed the batch."""
+        self._move(batch, "creating", {"polled_by": execution})
 
     def checkpoint(self, batch: Batch) -> None:
         """How far the results are in the ticket table."""
@@ -188,7 +173,7 @@ class Ledger:
             "open",
             {
                 "seen": batch.seen,
-                "tally": batch.tally.as_item(),
+                "tally": batch.tally,
                 "readings": batch.readings,
                 "rejection": batch.rejection,
                 "cost": batch.cost,
@@ -199,33 +184,33 @@ class Ledger:
         self,
         batch: Batch,
         execution: str,
-        problem: str | None = None,
+        problems: Sequence[NightshiftError] = (),
         learned: Version | None = None,
         last_closed: str | None = None,
     ) -> None:
-        """All is accounted for; final. A disputed batch is kept at the provider.
+        """All requests are accounted for; final. A disputed batch is kept at the provider.
 
-        What was `learned` of the task version from this batch is kept in the same transaction.
+        `problems` are what this execution must fail for. What was `learned` of the task version
+        from this batch is kept in the same transaction.
 
         Raises:
             Stale: the batch has moved on, or a batch of the version was closed since `last_closed`.
         """
-        noticed = {"problem": problem, "noticed_by": execution, "told": False} if problem else {}
         closed = self._moved(
             batch,
             "open",
             {
                 "state": "closed",
-                "tally": batch.tally.as_item(),
+                "tally": batch.tally,
                 "cost": batch.cost,
                 "disputed": batch.disputed,
                 "unread": batch.unread,
-                "ended_at": batch.ended_at.isoformat() if batch.ended_at else None,
+                "ended_at": batch.ended_at,
                 "closed_at": _now(),
                 "closed_by": execution,
-                **noticed,
+                **_noticed(problems, execution),
             },
-            remove=("seen",),
+            remove=("seen", *([stored.OLD_PROBLEM] if problems else [])),
         )
         learn = [self._learn(learned, last_closed)] if learned else []
         self._transact([{"Update": closed}, *learn])
@@ -236,45 +221,56 @@ class Ledger:
     def mark_cancel_asked(self, batch: Batch) -> None:
         self._move(batch, "open", {"cancel_asked": True})
 
-    def set_aside(self, batch: Batch, execution: str, problem: str, unknown: bool) -> None:
-        """This execution goes on without it; only the first to meet the problem fails for it."""
-        noticed = {} if batch.noticed_by else {"problem": problem, "noticed_by": execution}
-        values = {"aside_by": execution, "unknown": unknown, "looks": 0, **noticed}
+    def set_aside(
+        self,
+        batch: Batch,
+        execution: str,
+        *,
+        unknown: bool,
+        problem: NightshiftError | None = None,
+    ) -> None:
+        """This execution goes on without the batch; only the first to meet a problem fails for it.
+
+        The workflow's state *Set the batch aside* writes the same of a batch whose collect failed.
+        """
+        new = [problem] if problem and not batch.trouble else []
+        noticed = _noticed(new, execution)
+        values = {"aside_by": execution, "unknown": unknown, "missed_polls": 0, **noticed}
         self._move(batch, "closed" if batch.state == "closed" else "open", values)
 
+    def take_back(self, batch: Batch) -> None:
+        """The provider knows the batch after all: wait for it as for any other."""
+        self._move(batch, "open", {"missed_polls": 0, "unknown": False}, remove=("aside_by",))
+
     def mark_told(self, batch: Batch) -> None:
-        """Somebody was told of its problem: no later execution fails for it."""
+        """Somebody was told of the trouble of the batch: no later execution fails for it."""
         self._move(batch, batch.state, {"told": True})
 
     def take_over(self, batch: Batch, execution: str) -> None:
-        """This execution tells of the problem that an earlier one has met and told nobody of."""
+        """This execution tells of the trouble that an earlier one has met and told nobody of."""
         self._move(batch, batch.state, {"noticed_by": execution})
-
-    def take_back(self, batch: Batch) -> None:
-        """The provider knows it after all: wait for it as for any other."""
-        self._move(batch, "open", {"looks": 0, "unknown": False}, remove=("aside_by",))
 
     # Task versions, and the model.
 
     def version(self, name: str) -> Version:
         """What is known of a task version, consistently read."""
         item = self._get({"run_id": f"{TASK_PREFIX}{name}", "record": "version"})
-        return Version(name) if item is None else Version.from_item(name, item)
+        return Version(name) if item is None else stored.version(name, item)
 
     def _learn(self, version: Version, last_closed: str | None) -> dict[str, Any]:
-        """The element of a transaction that keeps what is known of a version now, if nothing was
-        learned of it since the batch `last_closed`."""
+        """The element of a transaction that writes what is known of a version, if no other batch of
+        the version was closed since `last_closed`."""
         passed_at = version.passed_at
-        values = {
+        known = {
             "execution": version.execution,
             "answers": version.answers,
-            "unusable": dict(version.unusable),
+            "unusable": version.unusable,
             "failed": version.failed,
             "last_closed": version.last_closed,
-            "passed_at": passed_at.isoformat(timespec="seconds") if passed_at else None,
+            "passed_at": passed_at.replace(microsecond=0) if passed_at else None,
             "fixed_tokens": version.fixed_tokens,
-            "expires_at": _expiry(),
         }
+        values = {**stored.values(known), "expires_at": _expiry()}
         key = {"run_id": f"{TASK_PREFIX}{version.name}", "record": "version"}
         condition, seen = "attribute_not_exists(#last_closed)", {}
         if last_closed is not None:
@@ -283,7 +279,7 @@ class Ledger:
         return {"Update": self._update(key, values, unset, condition, seen)}
 
     def note_model(self, run_id: str, execution: str, notice: str) -> None:
-        """This execution has looked at the model's lifecycle."""
+        """Note that this execution has asked about the model's lifecycle, and what it found."""
         name = execution.rpartition(":")[2]
         key = {"run_id": run_id, "record": f"model#{name}", "execution": execution}
         item = {**key, "notice": notice, "expires_at": _expiry()}
@@ -303,7 +299,7 @@ class Ledger:
         return {item["record"]: item["intent_at"] for item in items}
 
     def _mark_month(self, run_id: str, intent_at: datetime) -> dict[str, Any]:
-        """The element of a transaction that lets a month know of a run: no sum, only a name."""
+        """The element of a transaction that registers a run under its month, and no amount."""
         item = {
             "run_id": f"{MONTH_PREFIX}{month_of(intent_at)}",
             "record": run_id,
@@ -316,22 +312,21 @@ class Ledger:
 
     def begin_round(self, run_id: str, round_: Round) -> None:
         record = {"run_id": run_id, "record": f"round#{round_.number:03}"}
-        began = round_.begun_at.isoformat() if round_.begun_at else None
-        values = {"execution": round_.execution, "walked": False, "begun_at": began}
-        item = {**record, **values, "expires_at": _expiry()}
+        begun = {"execution": round_.execution, "scanned": False, "begun_at": round_.begun_at}
+        item = {**record, **stored.values(begun), "expires_at": _expiry()}
         self.transact([self.put_once(item)], round_.execution)
 
-    def end_walk(self, run_id: str, number: int) -> None:
-        """The round has reached the end of the index.
+    def end_scan(self, run_id: str, number: int) -> None:
+        """Note that the round has reached the end of the index.
 
         Raises:
-            Stale: the table has forgotten the round.
+            Stale: the round is no longer in the table (TTL).
         """
         try:
             self.dynamodb.update_item(
                 TableName=self.name,
                 Key=to_item({"run_id": run_id, "record": f"round#{number:03}"}),
-                UpdateExpression="SET walked = :yes",
+                UpdateExpression=f"SET {stored.name('scanned')} = :yes",
                 ConditionExpression="attribute_exists(run_id)",
                 ExpressionAttributeValues=to_item({":yes": True}),
             )
@@ -340,7 +335,7 @@ class Ledger:
                 raise Stale(f"round {number} of run {run_id} is no longer in the table") from error
             raise
 
-    def empty_group(self, run_id: str, record: str, execution: str, tickets: int) -> dict[str, Any]:
+    def blank_group(self, run_id: str, record: str, execution: str, tickets: int) -> dict[str, Any]:
         """The element of a transaction that counts tickets without text."""
         key = {"run_id": run_id, "record": record, "execution": execution}
         return self.put_once({**key, "tickets": tickets, "expires_at": _expiry()})
@@ -352,14 +347,18 @@ class Ledger:
                 {"PutRequest": {"Item": to_item(_long_id(run_id, name, ticket_id))}}
                 for name, ticket_id in group
             ]
-            left = {self.name: puts}
+            unwritten = {self.name: puts}
             tries = 0
-            while left := self.dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]:
+            while unwritten := self._write_many(unwritten):
                 tries += 1
                 pause(tries)
 
+    def _write_many(self, puts: Any) -> Any:
+        """Write items; returns those that DynamoDB has not written."""
+        return self.dynamodb.batch_write_item(RequestItems=puts)["UnprocessedItems"]
+
     def recall_ids(self, run_id: str, names: Iterable[str]) -> dict[str, str]:
-        """The ids behind hashes."""
+        """The ticket ids that were remembered under these hashes."""
         found = {}
         for name in names:
             key = to_item({"run_id": run_id, "record": f"ticket#{name}"})
@@ -369,18 +368,19 @@ class Ledger:
         return found
 
     def save_report(self, run_id: str, report: Mapping[str, Any]) -> None:
-        """Keep what was reported, on the run's own item."""
+        """Keep a report on the run's own item, instead of the one before."""
         money = {k: Decimal(str(v)) if isinstance(v, float) else v for k, v in report.items()}
-        when = {"reported_at": _now(), "expires_at": _expiry()}
+        when = {"reported_at": _now().isoformat(), "expires_at": _expiry()}
         item = {**money, "run_id": run_id, "record": "run", **when}
         self.dynamodb.put_item(TableName=self.name, Item=to_item(item))
 
     def report(self, run_id: str) -> dict[str, Any] | None:
-        """What was reported of a run last."""
+        """The report of a run that was kept last."""
         return self._get({"run_id": run_id, "record": "run"})
 
     def reports_before(self, run_id: str, most: int) -> list[dict[str, Any]]:
-        """The reports of other runs that paid last, in this month and the one before."""
+        """The last reports of other runs that paid: at most so many, from this month and the one
+        before."""
         now = datetime.now(UTC)
         last_month = month_of(now.replace(day=1) - timedelta(days=1))
         runs = self.runs_of(last_month) | self.runs_of(month_of(now))
@@ -400,7 +400,7 @@ class Ledger:
     def transact(self, elements: list[Any], holder: str) -> None:
         """Write all or nothing, and only while this execution holds the lock and may create.
 
-        What passes is paused for and tried again, nine times at most, for about 16 s.
+        Conflicts and throttling are paused for and tried again, at most nine times (some 16 s).
 
         Raises:
             Stale: a condition failed: the lock's, or one of the elements'.
@@ -431,7 +431,7 @@ class Ledger:
     def _move(
         self, batch: Batch, was: State, values: Mapping[str, Any], remove: Sequence[str] = ()
     ) -> None:
-        """One conditional write: only the state it was in, and only the same batch, moves on."""
+        """One conditional write: the item must still be in this state, and be the same batch."""
         try:
             self.dynamodb.update_item(**self._moved(batch, was, values, remove))
         except ClientError as error:
@@ -442,11 +442,17 @@ class Ledger:
     def _moved(
         self, batch: Batch, was: State, values: Mapping[str, Any], remove: Sequence[str] = ()
     ) -> Any:
-        """The parameters of this write. Values that are None stay as they are."""
+        """The parameters of this write, which change fields of the record. Values that are None
+        stay as they are."""
         same = "#batch_id = :same_batch" if batch.batch_id else "attribute_not_exists(#batch_id)"
         condition = f"#state = :was AND #token = :same_token AND {same}"
-        found = {":was": was, ":same_token": batch.token, ":same_batch": batch.batch_id}
-        return self._update(batch.key, values, remove, condition, found)
+        found = {
+            ":was": stored.state(was),
+            ":same_token": batch.token,
+            ":same_batch": batch.batch_id,
+        }
+        removed = [stored.name(field) for field in remove]
+        return self._update(batch.key, stored.values(values), removed, condition, found)
 
     def _update(
         self,
@@ -474,8 +480,13 @@ class Ledger:
         }
 
 
+def _noticed(problems: Sequence[NightshiftError], execution: str) -> dict[str, Any]:
+    """What a batch keeps of problems that this execution is the first to meet."""
+    return stored.trouble(Trouble.of(problems, execution)) if problems else {}
+
+
 def _cancellation_reasons(error: ClientError) -> set[str]:
-    """Why DynamoDB canceled a transaction: one word for each element, "None" for the innocent."""
+    """Why DynamoDB canceled a transaction: one word for each element, "None" where none failed."""
     reasons: Iterable[Mapping[str, Any]] = error.response.get("CancellationReasons", ())
     return {reason.get("Code", "") for reason in reasons}
 
@@ -485,8 +496,9 @@ def _long_id(run_id: str, name: str, ticket_id: str) -> dict[str, Any]:
     return {**key, "ticket_id": ticket_id, "expires_at": _expiry()}
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _now() -> datetime:
+    """The time in UTC, in whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def month_of(moment: datetime) -> str:

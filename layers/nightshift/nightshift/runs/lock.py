@@ -1,6 +1,6 @@
 """One lock for the stack: who may create batches, which runs are unfinished, whether to stop.
 
-It names the holder's execution, and only the end of that execution frees it.
+The lock names the execution that holds it, and only the end of that execution frees it.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,8 +23,9 @@ _MAY_CREATE = "holder = :me AND attribute_not_exists(stop)"
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """The lock as it is now; `stop` means that nothing is created until the next start, and
-    `last_intent` is the token of the intent that was written last, by any execution."""
+    """The lock as it was read. `holder` is an execution, `unfinished` are the ids of runs. `stop`
+    means that no batch is created until the next start. `last_intent` is the token of the intent
+    that was written last, by any execution."""
 
     holder: str | None = None
     held_since: datetime | None = None
@@ -43,9 +44,10 @@ class LockItem:
     """The status of an execution by its ARN; None for one that does not exist."""
 
     def take(self, execution: str, run_id: str) -> Lock | None:
-        """Hold the lock for this execution, now or still; None while another one runs.
+        """Take the lock for this execution, unless it holds the lock already; None while another
+        execution runs.
 
-        A function outlives its execution when that is stopped: such a one begins nothing.
+        A stopped execution's Lambda may still run; it must not take the lock.
         """
         lock = self.read()
         if lock.holder == execution:
@@ -71,12 +73,12 @@ class LockItem:
         )
 
     def ask_to_stop(self) -> None:
-        """Nothing is created from now on; the holder's next call finds out."""
+        """No batch is created from now on; the holder finds out in its next call."""
         self._update("SET stop = :yes", {":yes": True}, "attribute_exists(run_id)")
 
     def finish(self, execution: str, runs: Iterable[str], last_intent: str | None) -> bool:
-        """Runs with nothing left to do; False if an intent was written since `last_intent` was
-        read, and with it the lock before the runs' records: then one of them may have more to do.
+        """Take finished runs off the lock. False, and no change, if an intent was written since
+        `last_intent` was read: then one of the runs may have a batch that the caller has not seen.
         """
         same, seen = _no_intent_since(last_intent)
         values = {":runs": set(runs), ":me": execution, **seen}
@@ -122,7 +124,7 @@ class LockItem:
 
 
 def check_held(table: str, execution: str) -> dict[str, Any]:
-    """This execution holds the lock and may create."""
+    """An element that checks that this execution holds the lock and may create batches."""
     return {
         "ConditionCheck": {
             "TableName": table,
@@ -136,10 +138,8 @@ def check_held(table: str, execution: str) -> dict[str, Any]:
 def learn_of_intent(
     table: str, execution: str, run_id: str, token: str, last_intent: str | None
 ) -> dict[str, Any]:
-    """The same, and the lock learns of an intent: its run is unfinished, its token is the last.
-
-    `last_intent` is the token that the lock had before the run's records were read.
-    """
+    """An element that checks the same and that no intent was written since `last_intent` was read,
+    and notes a new intent on the lock: its run is unfinished, its token is the last."""
     same, seen = _no_intent_since(last_intent)
     return {
         "Update": {
@@ -155,7 +155,7 @@ def learn_of_intent(
 
 
 def _no_intent_since(last_intent: str | None) -> tuple[str, dict[str, str]]:
-    """A condition, and the values that it needs."""
+    """The condition that the lock's last intent is still this one, and the values it needs."""
     if last_intent is None:
         return "attribute_not_exists(last_intent)", {}
     return "last_intent = :seen", {":seen": last_intent}

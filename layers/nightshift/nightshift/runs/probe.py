@@ -1,8 +1,8 @@
-"""The probe: a task version that has not proved itself is sent in small batches, one at a time.
+"""The probe: small batches, one at a time, until the answers to a task version proved usable. Pure.
 
-A batch is accepted with any prompt, and what its answers are shows hours later. So until a version
-has passed, one batch of it may be open, and a version whose answers cannot be used is stopped
-before it is paid in bulk. Pure.
+Claude accepts a batch with any prompt, and what the answers are shows hours later. So until a
+version has passed, only one batch of it may be open, and a version whose answers cannot be used is
+stopped before it is paid in bulk.
 """
 
 from collections import Counter
@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from nightshift.runs.records import Batch, Version
 
 PROBE_REQUESTS = 100
-# So many answers of one execution are enough to judge a version; and one that has passed.
+# So many answers within one execution are enough to judge a new version, and one that has passed.
 _ENOUGH, _ENOUGH_ONCE_PASSED = 20, 100
 _KEEP = timedelta(days=90)
-# By the short names that `decision.unusable` gives.
+# What to look at, by the short names that `decision.unusable` gives.
 _MEANINGS = {
     "max_tokens": "the answer was cut off: the prompt lets Claude say more than a category, "
     "max_tokens in the task file is too low, or the model thinks before it answers",
@@ -34,8 +34,8 @@ def has_passed(version: Version, now: datetime) -> bool:
 def learn(version: Version, batch: Batch, execution: str, now: datetime) -> Version:
     """What is known of a version once this execution has closed a batch of it.
 
-    An answer is a succeeded result. Only those that one execution has closed are judged together:
-    an operator who starts again has mended something, or wants to know.
+    An answer is a succeeded result. Only the answers of one execution are judged together: an
+    operator who starts again has mended something, or wants to know.
     """
     mine = version if version.execution == execution else _forget(version, execution)
     learned = replace(
@@ -55,22 +55,22 @@ def learn(version: Version, batch: Batch, execution: str, now: datetime) -> Vers
 
 
 def problem(version: Version, model: str) -> str:
-    """What to tell people of a version that has failed."""
+    """For people: why a version has failed and what to do, as the cause of `AnswersUnusable`."""
     counts = ", ".join(f"{count} {reason}" for reason, count in version.unusable.most_common())
     what_to_do = ". ".join(f"{reason}: {_MEANINGS[reason]}" for reason in version.unusable)
     return (
-        f"AnswersUnusable: {version.unusable.total()} of {version.answers} answers of {model} to "
+        f"{version.unusable.total()} of {version.answers} answers of {model} to "
         f"{version.name} cannot be used ({counts}). Nothing more was sent. {what_to_do}. Mend and "
         f"deploy, then start again: the next batch holds at most {PROBE_REQUESTS} requests."
     )
 
 
 def says_nothing(batch: Batch) -> bool:
-    """Whether a probe came to no answer although its tickets still wait for one."""
-    return batch.set_aside or (not batch.tally.succeeded and batch.tally.left > 0)
+    """Whether a probe brought no answer although its tickets still wait for one."""
+    return batch.set_aside or (not batch.tally.succeeded and batch.tally.still_pending > 0)
 
 
 def _forget(version: Version, execution: str) -> Version:
-    """What other executions have found counts no more, but for what has passed."""
+    """Start to count anew for this execution; that the version has passed stays."""
     none: Mapping[str, int] = {}
     return replace(version, execution=execution, answers=0, unusable=Counter(none), failed=False)

@@ -1,15 +1,15 @@
-"""Tickets without any text: no request, given up at once, counted as they are written."""
+"""Tickets without any text: given up at once, without a request; each group counts itself."""
 
 from dataclasses import dataclass, field
 
 from nightshift.runs.ledger import Ledger, NoRoom, Stale
-from nightshift.runs.records import Night
+from nightshift.runs.records import Run
 from nightshift.tickets.attribute import most_bytes
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import Change, Ticket
 
-# A transaction takes 100 items and 4 MB (docs.aws.amazon.com, DynamoDB, 2026-11); two items are
-# the lock and the count, and an empty ticket may still hold 400 KB of markup.
+# A transaction takes 100 items and 4 MB (docs.aws.amazon.com, DynamoDB, 2026-11). Two of the items
+# are the lock and the count of the group; a blank ticket may still hold 400 KB of markup.
 _MOST_TICKETS = 98
 _MOST_BYTES = 3_900_000
 # Bytes around a ticket's own in the transaction: expressions and names.
@@ -18,12 +18,12 @@ ERROR = "empty_ticket: the ticket has no text in subject or body."
 
 
 @dataclass
-class Empties:
-    """Collects them while a chunk is built, and writes each group in one transaction."""
+class BlankTickets:
+    """Collects blank tickets while a chunk is built; writes each group in one transaction."""
 
     tickets: TicketTable
     ledger: Ledger
-    night: Night
+    run: Run
     execution: str
     _group: list[Ticket] = field(default_factory=list)
     _bytes: int = 0
@@ -41,7 +41,7 @@ class Empties:
             self.flush()
 
     def flush(self) -> None:
-        """Give the group up, except for tickets that were edited since they were read.
+        """Give up the tickets collected so far, except those that were edited since they were read.
 
         Raises:
             Stale: the lock was lost, or tickets keep changing while they are written.
@@ -55,7 +55,8 @@ class Empties:
             self._one_by_one(group)
 
     def _one_by_one(self, group: list[Ticket]) -> None:
-        """Something is special about one of them: edited meanwhile, or no room for a reason."""
+        """Give up each ticket of a group alone: one of them was edited meanwhile, or has no room
+        for the reason."""
         ids = [ticket.ticket_id for ticket in group]
         now = self.tickets.read(ids, tuple(group[0].inputs))
         for ticket in group:
@@ -67,16 +68,14 @@ class Empties:
                 self._give_up([ticket.given_up_without_room()])
 
     def _given_up(self, ticket: Ticket) -> Change:
-        return ticket.given_up(f"{self.night.run_id}/{self._record}", ERROR)
+        return ticket.given_up(f"{self.run.run_id}/{self._record}", ERROR)
 
     @property
     def _record(self) -> str:
-        return f"empty#{self.night.next_empty + self._written:04}"
+        return f"empty#{self.run.next_blank + self._written:04}"
 
     def _give_up(self, changes: list[Change]) -> None:
         updates = [{"Update": self.tickets.as_update(change)} for change in changes]
-        count = self.ledger.empty_group(
-            self.night.run_id, self._record, self.execution, len(changes)
-        )
+        count = self.ledger.blank_group(self.run.run_id, self._record, self.execution, len(changes))
         self.ledger.transact([count, *updates], self.execution)
         self._written += 1

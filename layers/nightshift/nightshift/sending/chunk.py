@@ -1,4 +1,4 @@
-"""The next chunk of a round: pending tickets, walked in key order, spooled as one request body."""
+"""The next chunk of a round: pending tickets in key order, spooled as one request body."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -17,12 +17,12 @@ from nightshift.tickets.ticket import PENDING, Ticket
 # The API takes 256 MB (2026-09-26) and does not say MB or MiB: stay well below both.
 MAX_BYTES = 240_000_000
 _OPENING, _CLOSING = b'{"requests":[', b"]}"
-# Bytes. The template lets malloc map blocks of 128 KiB and more anew each time: we read less.
+# Bytes. malloc maps blocks of 128 KiB and more anew each time (set in template.yaml): read less.
 _WRITTEN_AT_ONCE, _READ_AT_ONCE = 1 << 18, 120_000
 
 
 class Spool:
-    """A request body on disk, gone with its file handle; it can be sent again from its start."""
+    """A request body in an unlinked temporary file. It can be iterated, and so sent, repeatedly."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(buffering=_WRITTEN_AT_ONCE)
@@ -47,7 +47,8 @@ class Spool:
 
 @dataclass(frozen=True)
 class Room:
-    """How much a chunk may hold; `usd` bounds what it may cost, `out_of_time` ends it early."""
+    """How much a chunk may hold: requests, bytes, and what they may cost at most in USD.
+    `out_of_time` says when to stop early."""
 
     requests: int
     usd: Decimal
@@ -56,13 +57,13 @@ class Room:
 
     @cached_property
     def usd_trillionths(self) -> int:
-        """`usd` in the unit in which bounds are added up."""
+        """`usd` in trillionths of a dollar, the unit in which bounds are added up."""
         return trillionths_within(self.usd)
 
 
 @dataclass
 class Chunk:
-    """A chunk as it grows. `first` and `last` are the keys of the range that it covers."""
+    """A chunk as it grows. It covers the tickets whose keys are from `first` to `last`."""
 
     token: str
     body: Spool = field(default_factory=Spool)
@@ -73,9 +74,10 @@ class Chunk:
     largest_trillionths: int = 0
     long_ids: dict[str, str] = field(default_factory=dict)
     fixed_tokens: int | None = None
-    """What Claude counted for the constant part of its requests, where it was asked."""
+    """What Claude counted for the constant part of a request, in tokens; None if not asked."""
     full: str = ""
-    """Which limit ended it: "requests", "bytes", "budget" or "time"; empty at the index's end."""
+    """The limit that ended the chunk: "requests", "bytes", "budget" or "time"; empty if no ticket
+    was left in the index."""
 
     @property
     def bound(self) -> Decimal:
@@ -90,15 +92,15 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds chunks of one task for one model; tickets without text go to `on_empty`."""
+    """Builds chunks of one task for one model; tickets without text go to `on_blank`."""
 
     task: Task
     template: RequestTemplate
     bound: Bound
-    on_empty: Callable[[Ticket], None]
+    on_blank: Callable[[Ticket], None]
 
     def build(self, tickets: Iterable[tuple[str, Ticket | None]], room: Room) -> Chunk:
-        """Take still pending tickets in key order until one does not fit."""
+        """Take tickets that are still pending, in key order, until one does not fit."""
         chunk = Chunk(custom_id.new_token())
         for ticket_id, ticket in tickets:
             if chunk.requests >= room.requests or room.out_of_time():
@@ -119,7 +121,7 @@ class Builder:
             return None
         message = self.task.message_for(ticket.shown)
         if message is None:
-            self.on_empty(ticket)
+            self.on_blank(ticket)
         return message
 
     def _add(self, chunk: Chunk, ticket: Ticket, message: str, room: Room) -> str:

@@ -1,4 +1,4 @@
-"""How long the model will be there: asked once an execution, before anything is created."""
+"""Whether the model will be there for long: asked once an execution, before the first batch."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,8 +10,8 @@ from nightshift.observability import logger
 _SOON = timedelta(days=60)
 
 
-def look(stack: Deployment) -> str:
-    """A notice for people where the model retires soon; empty where all is well, or unknown.
+def model_notice(stack: Deployment) -> str:
+    """A notice for people if the model retires soon; empty if not, or if Claude did not answer.
 
     Raises:
         ClaudeRejected: the model is retired, or Claude does not know it.

@@ -1,4 +1,4 @@
-"""What a no of the provider means for the next try: wait in the workflow, or stop."""
+"""What to do when the provider has certainly created no batch: wait in the workflow, or stop."""
 
 from itertools import takewhile
 
@@ -6,38 +6,38 @@ from nightshift.claude.client import KeyRefused, NotCreated
 from nightshift.deployment import Deployment
 from nightshift.errors import ClaudeRejected
 from nightshift.observability import logger
-from nightshift.runs.records import REFUSED, UNSEEN, Night
+from nightshift.runs.records import TRY_LATER, UNSEEN, Run
 from nightshift.waits import after_failures
 
-# With the waits between them about a day.
+# So many refused creates take about a day, with the waits between them.
 _MOST_IN_A_ROW = 100
-# Each is looked for for a quarter of an hour. A POST that nobody answers may be paid, should the
-# list be wrong: so there are few of them.
+# A create without an answer is looked for in the list for a quarter of an hour. If the list should
+# be wrong, each of them may be paid: so there are few.
 _MOST_UNSEEN = 10
 
 
-def in_a_row(night: Night, execution: str) -> int:
-    """How often this execution's creates were refused since the last that was not."""
+def refusals_in_a_row(run: Run, execution: str) -> int:
+    """How many of this execution's last creates were refused, one after the other."""
     count = 0
-    for batch in reversed(night.batches):
-        if batch.refusal != REFUSED or batch.execution != execution:
+    for batch in reversed(run.batches):
+        if batch.why_not_created != TRY_LATER or batch.execution != execution:
             break
         count += 1
     return count
 
 
-def too_often(night: Night, execution: str) -> str:
-    """What to say of a provider that has taken no batch for about a day, or of which nobody knows
-    what became of many creates, a quarter of an hour each; else empty."""
+def too_often(run: Run, execution: str) -> str:
+    """For people: why to stop, if the provider has taken no batch for about a day, or if nobody
+    knows what became of many creates, a quarter of an hour each; else empty."""
     unseen = takewhile(
-        lambda b: b.state == "void" and b.execution == execution, night.batches[::-1]
+        lambda b: b.state == "not_created" and b.execution == execution, run.batches[::-1]
     )
-    if sum(batch.refusal == UNSEEN for batch in unseen) >= _MOST_UNSEEN:
+    if sum(batch.why_not_created == UNSEEN for batch in unseen) >= _MOST_UNSEEN:
         return (
             f"{_MOST_UNSEEN} creates in a row were not answered, and no batch of them showed in "
             "Claude's list. What was open is collected; start again when Claude answers."
         )
-    refusals = in_a_row(night, execution)
+    refusals = refusals_in_a_row(run, execution)
     if refusals < _MOST_IN_A_ROW:
         return ""
     return (
@@ -47,7 +47,7 @@ def too_often(night: Night, execution: str) -> str:
 
 
 def seconds_to_wait(no: NotCreated, refusals: int, stack: Deployment) -> float:
-    """Certainly nothing was paid, for the `refusals`th time in a row: when may the next try be?
+    """Seconds until the next create may be tried, after so many refusals in a row.
 
     Raises:
         ClaudeRejected: the key is refused, and there is no newer one.

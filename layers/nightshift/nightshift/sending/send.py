@@ -1,4 +1,4 @@
-"""One chunk on its way: the intent first, then one POST, then what became of it."""
+"""One chunk on its way: first the intent is written, then one POST, then its outcome."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 from nightshift.observability import logger
 from nightshift.runs.ledger import Stale, month_of
-from nightshift.runs.records import REFUSED, REJECTED, TOO_LARGE, Batch, Night, Round, Version
-from nightshift.sending.blank import Empties
+from nightshift.runs.records import REJECTED, TOO_LARGE, TRY_LATER, Batch, Round, Run, Version
+from nightshift.sending.blank import BlankTickets
 from nightshift.sending.chunk import Builder, Chunk, Room
-from nightshift.sending.refusal import in_a_row, seconds_to_wait
+from nightshift.sending.refusal import refusals_in_a_row, seconds_to_wait
 from nightshift.task.request import template_for
 
-# A chunk must be sent while a look at the model and the create's own timeout still fit into the
-# Lambda's life. Seconds.
+# Seconds that a call must have left to send a chunk: the question about the model and the create
+# with its timeout must still fit.
 TIME_TO_SEND = CREATE_TIMEOUT + 120
 # So many requests are enough to know whether a cached prompt pays.
 _ENOUGH_TO_CACHE = 100
@@ -34,11 +34,14 @@ class Sent:
 
 @dataclass(frozen=True)
 class Sender:
-    """Builds and sends the next chunk of a round, within what `month` may still cost, while the
-    last intent of the stack is `last_intent`. `version` is what is known of the task version."""
+    """Builds and sends the next chunk of a round.
+
+    `version` is what is known of the task version, `month` the month whose budget was looked at,
+    `last_intent` the token that the lock had when the runs were read.
+    """
 
     stack: Deployment
-    night: Night
+    run: Run
     round: Round
     execution: str
     version: Version
@@ -46,22 +49,23 @@ class Sender:
     last_intent: str | None
 
     def build(self, room: Room, blocked: Sequence[Batch]) -> Chunk:
-        """The chunk after what this round has sent. Keys of `blocked` batches are passed over."""
+        """The chunk that follows the batches of this round. Tickets in the ranges of `blocked`
+        batches are passed over."""
         stack = self.stack
         ids = self._free_ids(blocked)
         first = list(islice(ids, _ENOUGH_TO_CACHE))
         counted = self._fixed_tokens() if first else None
         requests = min(len(first), room.requests)
         template = template_for(stack.task, stack.settings.model, counted, requests)
-        empties = Empties(stack.tickets, stack.ledger, self.night, self.execution)
-        builder = Builder(stack.task, template, template.bound(stack.price), empties.add)
+        blank = BlankTickets(stack.tickets, stack.ledger, self.run, self.execution)
+        builder = Builder(stack.task, template, template.bound(stack.price), blank.add)
         chunk = builder.build(stack.tickets.walk(chain(first, ids), stack.task.inputs), room)
-        empties.flush()
+        blank.flush()
         chunk.fixed_tokens = counted
         return chunk
 
     def create(self, chunk: Chunk) -> Sent | float:
-        """Write the intent and POST it once. Returns what is open now, else seconds to wait.
+        """Write the intent and POST it once. Returns the open batch, else the seconds to wait.
 
         Raises:
             Stale: this execution may not create (any more).
@@ -69,25 +73,25 @@ class Sender:
         """
         stack = self.stack
         stack.claude.key(False)  # no intent before there is a key to send it with
-        stack.ledger.remember_ids(self.night.run_id, chunk.long_ids)
+        stack.ledger.remember_ids(self.run.run_id, chunk.long_ids)
         batch = self._intent(chunk)
         if month_of(batch.intent_at) != self.month:
             raise Stale("a new month has begun, with a budget of its own")
-        stack.ledger.intend(batch, self.last_intent)
+        stack.ledger.record_intent(batch, self.last_intent)
         try:
             created = stack.claude.create(chunk.body)
         except OutcomeUnknown as unknown:
             logger.warning("create: outcome unknown", record=batch.record, why=str(unknown))
             return stack.settings.poll_seconds
         except NotCreated as no:
-            return self._refused(batch, no)
+            return self._not_created(batch, no)
         except ClaudeRejected:
-            stack.ledger.void(batch, REJECTED)
+            stack.ledger.mark_not_created(batch, REJECTED)
             raise
-        stack.ledger.open(batch, created.batch_id, created.created_at, proved=True)
+        stack.ledger.open(batch, created.batch_id, created.created_at, confirmed=True)
         logger.info("batch created", record=batch.record, batch_id=created.batch_id)
         if not chunk.full:
-            stack.ledger.end_walk(self.night.run_id, self.round.number)
+            stack.ledger.end_scan(self.run.run_id, self.round.number)
         return Sent(created.batch_id, batch.record, batch.requests)
 
     def _free_ids(self, blocked: Sequence[Batch]) -> Iterator[str]:
@@ -96,9 +100,10 @@ class Sender:
                 yield ticket_id
 
     def _fixed_tokens(self) -> int | None:
-        """What Claude counts for the constant part of a request; it is asked once an execution,
-        as long as that is not known, and for nothing. What it refuses, a batch will say."""
-        sent = [b for b in self.night.batches if b.version == self.version.name]
+        """Tokens of the constant part of a request, as Claude counts them; None if unknown. While
+        they are unknown, Claude is asked once an execution; counting costs nothing. An error is
+        no harm here: if the task is wrong, the batch will show it."""
+        sent = [b for b in self.run.batches if b.version == self.version.name]
         counts = [self.version.fixed_tokens, *(batch.fixed_tokens for batch in sent)]
         known = next((count for count in counts if count is not None), None)
         if known is not None or any(batch.execution == self.execution for batch in sent):
@@ -110,13 +115,14 @@ class Sender:
             return None
 
     def _sent_up_to(self) -> str:
-        of_round = [b for b in self.night.batches if b.round == self.round.number]
-        return next((b.last for b in reversed(of_round) if b.state != "void"), "")
+        """The key of the last ticket that this round has covered, empty if none."""
+        sent = self.run.sent_in(self.round.number)
+        return sent[-1].last if sent else ""
 
     def _intent(self, chunk: Chunk) -> Batch:
         return Batch(
-            run_id=self.night.run_id,
-            record=self.night.next_batch,
+            run_id=self.run.run_id,
+            record=self.run.next_batch,
             token=chunk.token,
             state="creating",
             round=self.round.number,
@@ -133,12 +139,12 @@ class Sender:
             intent_at=datetime.now(UTC),
         )
 
-    def _refused(self, batch: Batch, no: NotCreated) -> float:
-        """Certainly nothing was created: when may the next intent try?"""
+    def _not_created(self, batch: Batch, no: NotCreated) -> float:
+        """Note that no batch was created; returns the seconds until the next intent may try."""
         if isinstance(no, TooLarge) and batch.requests > 1:
-            self.stack.ledger.void(batch, TOO_LARGE)
+            self.stack.ledger.mark_not_created(batch, TOO_LARGE)
             return 0
-        self.stack.ledger.void(batch, REFUSED)
+        self.stack.ledger.mark_not_created(batch, TRY_LATER)
         if isinstance(no, TooLarge):
             raise ClaudeRejected("Claude finds a single request too large: look at the task file.")
-        return seconds_to_wait(no, in_a_row(self.night, self.execution) + 1, self.stack)
+        return seconds_to_wait(no, refusals_in_a_row(self.run, self.execution) + 1, self.stack)

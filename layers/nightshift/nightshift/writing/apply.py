@@ -1,4 +1,4 @@
-"""A hundred results into the ticket table: read, decide, write, and decide again what changed."""
+"""Results into the ticket table, 100 at a time: read, decide, write; decide anew what changed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -6,34 +6,30 @@ from dataclasses import dataclass
 
 from nightshift.claude.money import NOTHING, Price
 from nightshift.claude.quotable import quotable
-from nightshift.claude.results import Line
+from nightshift.claude.results import ACCOUNT_ERRORS, INVALID_REQUEST, Result
 from nightshift.errors import TableRefused
 from nightshift.runs.ledger import Ledger
 from nightshift.runs.records import Tally
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import Change
-from nightshift.writing.decision import (
-    ACCOUNT_ERRORS,
-    INVALID_REQUEST,
-    Decision,
-    Rules,
-    decide,
-    unusable,
-)
+from nightshift.writing.decision import Decision, Rules, decide, unusable
 
-# A ticket that changes each time between read and write has somebody else at work on it.
+# So often a group is decided anew since tickets were changed between our read and our write.
 _TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Which requests are in the table now, as what, why the provider rejected any; how many are
-    not there because the time ran out while the table was throttled."""
+    """Which results were written, by their requests' ordinals, and with what outcome.
+
+    `rejection` is why Claude rejected requests for the account's sake, empty if none. `unapplied`
+    counts results that were not written: the time ran out while DynamoDB throttled the table.
+    """
 
     ordinals: tuple[int, ...]
     tally: Tally
     rejection: str = ""
-    left: int = 0
+    unapplied: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,77 +44,82 @@ class Applier:
     price: Price
     out_of_time: Callable[[], bool]
 
-    def apply(self, lines: Sequence[Line]) -> Applied:
-        """Bring at most 100 results into the table, each exactly once.
+    def apply(self, results: Sequence[Result]) -> Applied:
+        """Write at most 100 results to the table, each exactly once.
 
         Raises:
             TableRefused: a ticket could not be written.
         """
-        todo = dict(zip(self._ticket_ids(lines), lines, strict=True))
-        decided: list[tuple[Line, Decision]] = []
+        todo = dict(zip(self._ticket_ids(results), results, strict=True))
+        decided: list[tuple[Result, Decision]] = []
         tries = 0
         while todo:
             now = self._decide(todo)
             changed, throttled = self._write(now)
             again = {change.ticket.ticket_id for change in (*changed, *throttled)}
             decided += [(todo[i], decision) for i, decision in now.items() if i not in again]
-            todo = {i: line for i, line in todo.items() if i in again}
+            todo = {i: result for i, result in todo.items() if i in again}
             tries += bool(changed)
             if tries == _TRIES:
                 raise TableRefused(f"{len(changed)} tickets keep changing while they are written.")
             if throttled and self.out_of_time():
                 break
-        return self._sum_up(decided, left=len(todo))
+        return self._sum_up(decided, unapplied=len(todo))
 
-    def _decide(self, todo: Mapping[str, Line]) -> dict[str, Decision]:
+    def _decide(self, todo: Mapping[str, Result]) -> dict[str, Decision]:
         found = self.tickets.read(list(todo), self.inputs)
-        return {i: decide(line, found.get(i), self.rules) for i, line in todo.items()}
+        return {i: decide(result, found.get(i), self.rules) for i, result in todo.items()}
 
     def _write(self, decided: dict[str, Decision]) -> tuple[list[Change], list[Change]]:
-        """Change the tickets; returns what is to be decided again: the changed, the throttled.
+        """Change the tickets; returns the changes that were not made, since the ticket was changed
+        meanwhile or DynamoDB throttled the write.
 
-        A ticket without room is given up instead, as `decided` says then.
+        A ticket without room for its answer is given up instead; `decided` is altered to say so.
         """
-        refused = self.tickets.write([d.change for d in decided.values() if d.change])
-        full = [change.ticket.given_up_without_room() for change in refused.too_large]
+        not_made = self.tickets.write([d.change for d in decided.values() if d.change])
+        full = [change.ticket.given_up_without_room() for change in not_made.too_large]
         decided |= {c.ticket.ticket_id: Decision("failed", c, label="no_room") for c in full}
-        still = self.tickets.write(full)
-        if still.too_large:
-            raise TableRefused(f"DynamoDB takes no change to {len(still.too_large)} tickets.")
-        return [*refused.changed, *still.changed], [*refused.throttled, *still.throttled]
+        gone_wrong = self.tickets.write(full)
+        if gone_wrong.too_large:
+            raise TableRefused(f"DynamoDB takes no change to {len(gone_wrong.too_large)} tickets.")
+        return (
+            [*not_made.changed, *gone_wrong.changed],
+            [*not_made.throttled, *gone_wrong.throttled],
+        )
 
-    def _ticket_ids(self, lines: Sequence[Line]) -> list[str]:
-        """The lines' ticket ids; those too long to travel are in the run table by their hash."""
-        names = [line.custom_id.name for line in lines if line.custom_id.ticket_id is None]
-        long_ids = self.ledger.recall_ids(self.run_id, names)
-        return [line.custom_id.ticket_id or long_ids[line.custom_id.name] for line in lines]
+    def _ticket_ids(self, results: Sequence[Result]) -> list[str]:
+        """The results' ticket ids; the run table knows those too long for a custom_id, by hash."""
+        asked = [result.custom_id for result in results]
+        hashes = [request.name for request in asked if request.ticket_id is None]
+        long_ids = self.ledger.recall_ids(self.run_id, hashes)
+        return [request.ticket_id or long_ids[request.name] for request in asked]
 
-    def _sum_up(self, decided: Sequence[tuple[Line, Decision]], left: int) -> Applied:
+    def _sum_up(self, decided: Sequence[tuple[Result, Decision]], unapplied: int) -> Applied:
         counts: dict[str, int] = {}
         labels: dict[str, Counter[str]] = defaultdict(Counter)
         thrown_away = Counter[str]()
         usage = long_usage = NOTHING
         rejection = ""
-        for line, decision in decided:
-            rejected = line.error in ACCOUNT_ERRORS or (
-                line.error == INVALID_REQUEST and self.rules.all_invalid
+        for result, decision in decided:
+            rejected = result.error in ACCOUNT_ERRORS or (
+                result.error == INVALID_REQUEST and self.rules.all_invalid
             )
             if rejected:
-                rejection = f"{line.error}: {quotable(line.error, line.message)}"
+                rejection = f"{result.error}: {quotable(result.error, result.message)}"
             for name, count in (
                 (decision.outcome, 1),
-                (line.kind, 1),
-                ("left", decision.left),
+                (result.kind, 1),
+                ("still_pending", decision.still_pending),
                 ("rejected", rejected),
             ):
                 counts[name] = counts.get(name, 0) + count
             labels[decision.outcome][decision.label] += 1
-            if what := unusable(line, self.rules.task):
+            if what := unusable(result, self.rules.task):
                 thrown_away[what] += 1
-            usage += line.usage
-            if self.price.is_long(line.usage):
-                long_usage += line.usage
-        ordinals = tuple(line.custom_id.ordinal for line, _ in decided)
+            usage += result.usage
+            if self.price.is_long(result.usage):
+                long_usage += result.usage
+        ordinals = tuple(result.custom_id.ordinal for result, _ in decided)
         tally = Tally(
             **counts,
             usage=usage,
@@ -127,4 +128,4 @@ class Applier:
             failures=labels["failed"],
             unusable=thrown_away,
         )
-        return Applied(ordinals, tally, rejection, left)
+        return Applied(ordinals, tally, rejection, unapplied)

@@ -1,4 +1,4 @@
-"""Which requests of a batch are accounted for: one bit each, 12.5 KB for 100,000."""
+"""Which requests of a batch are accounted for: one bit each, 12.5 KB for 100,000 requests."""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,7 @@
-"""The close of a batch: final, and in the same transaction what its task version has shown."""
+"""Closing a batch, and in the same transaction what its answers say of the task version."""
 
 from nightshift.deployment import Deployment
+from nightshift.errors import AnswersUnusable, NightshiftError
 from nightshift.runs import probe
 from nightshift.runs.ledger import Stale
 from nightshift.runs.records import Batch, Version
@@ -11,21 +12,25 @@ from nightshift.task.request import version_of
 _TRIES = 9
 
 
-def close(batch: Batch, stack: Deployment, execution: str, problem: str | None = None) -> None:
-    """Close a batch, with the `problem` that it has; the version that sent it is judged anew.
+def close(
+    batch: Batch, stack: Deployment, execution: str, problem: NightshiftError | None = None
+) -> None:
+    """Close a batch, with a problem of its own if it has one, and judge its task version anew.
 
     Raises:
         Stale: another call has moved the batch on.
     """
+    problems = [problem] if problem else []
     if not batch.version:  # of release 0.1.0
-        stack.ledger.close(batch, execution, problem)
+        stack.ledger.close(batch, execution, problems)
         return
     for _ in range(_TRIES):
         known = stack.ledger.version(batch.version)
         learned = probe.learn(known, batch, execution, stack.now())
-        said = _said(problem, known, learned, stack)
+        unusable = _newly_unusable(known, learned, stack)
         try:
-            stack.ledger.close(batch, execution, said, learned, known.last_closed)
+            both = [*problems, *unusable]
+            stack.ledger.close(batch, execution, both, learned, known.last_closed)
         except Stale:
             if stack.ledger.version(batch.version).last_closed == known.last_closed:
                 raise
@@ -34,11 +39,10 @@ def close(batch: Batch, stack: Deployment, execution: str, problem: str | None =
     raise Stale(f"{batch.version}: batches of it are closed all the time")
 
 
-def _said(problem: str | None, known: Version, learned: Version, stack: Deployment) -> str | None:
-    """A version that is no longer in use fails nothing; today's fails once an execution."""
+def _newly_unusable(known: Version, learned: Version, stack: Deployment) -> list[AnswersUnusable]:
+    """The failure of today's version, once an execution; a version out of use fails nothing."""
     failed_before = known.failed and known.execution == learned.execution
     today = learned.name == version_of(stack.task, stack.settings.model)
     if not learned.failed or failed_before or not today:
-        return problem
-    unusable = probe.problem(learned, stack.settings.model)
-    return f"{problem} {unusable}" if problem else unusable
+        return []
+    return [AnswersUnusable(probe.problem(learned, stack.settings.model))]

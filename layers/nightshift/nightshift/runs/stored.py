@@ -1,0 +1,171 @@
+"""How records stand in the run table: all that knows the names and the values that are stored.
+
+A table outlives the code that wrote it. So stored names never change: where a field has another
+name in the code, `NAMES` says so. Tables of release 0.1.0 are read here too.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import asdict
+
+from nightshift.claude.money import Usage
+from nightshift.runs.records import (
+    Batch,
+    BlankGroup,
+    Canary,
+    Intent,
+    Round,
+    Tally,
+    Trouble,
+    Version,
+    number_of,
+)
+
+# Fields whose stored name is another one.
+NAMES: Mapping[str, str] = {
+    "confirmed": "proved",
+    "missed_polls": "looks",
+    "not_ours": "foreign",
+    "polled_by": "turned_by",
+    "scanned": "walked",
+    "still_pending": "left",
+    "why_not_created": "refusal",
+}
+# States whose stored value is another one.
+_STATES: Mapping[str, str] = {"not_created": "void"}
+_STATES_READ = {stored: state for state, stored in _STATES.items()}
+# Fields that hold a time in UTC, stored as ISO 8601.
+_TIMES = ("intent_at", "created_at", "ended_at", "closed_at", "asked_at", "begun_at", "passed_at")
+# Release 0.1.0 wrote the error and the cause of a batch's trouble as one text.
+OLD_PROBLEM = "problem"
+
+
+def name(field: str) -> str:
+    """The stored name of a field."""
+    return NAMES.get(field, field)
+
+
+def state(of_batch: str) -> str:
+    """The stored value of a batch's state."""
+    return _STATES.get(of_batch, of_batch)
+
+
+def names_of_a_run() -> list[str]:
+    """The stored names of all that decides: a batch's bitmap is read only to collect the batch."""
+    kinds = (Batch, Canary, Round, BlankGroup, Trouble)
+    found = {name(each.name) for kind in kinds for each in fields(kind)}
+    of_other_items = {"record", "notice", "of_batches"}
+    return sorted((found | of_other_items | {OLD_PROBLEM}) - {"seen", "trouble", "number"})
+
+
+# From records to items.
+
+
+def values(changed: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields and their values as they are stored."""
+    return {name(field): _value(field, value) for field, value in changed.items()}
+
+
+def intent(of_batch: Batch) -> dict[str, Any]:
+    """The item of a batch that is about to be sent."""
+    return values({**_fields(Intent, of_batch), "state": of_batch.state})
+
+
+def trouble(of_batch: Trouble) -> dict[str, Any]:
+    return values(_fields(Trouble, of_batch))
+
+
+def _fields(kind: type, record: Any) -> dict[str, Any]:
+    return {each.name: getattr(record, each.name) for each in fields(kind)}
+
+
+def _value(field: str, value: Any) -> Any:
+    if field == "state":
+        return state(value)
+    if field in _TIMES:
+        return value and value.isoformat()
+    match value:
+        case Tally():
+            return values(_fields(Tally, value))
+        case Usage():
+            return asdict(value)
+        case Counter():
+            return dict(value)
+        case _:
+            return value
+
+
+# From items to records. Numbers arrive as decimals, and what was never written has its default.
+
+
+def batch(item: Mapping[str, Any]) -> Batch:
+    return Batch(**_read(Batch, item), trouble=_trouble(item))
+
+
+def canary(item: Mapping[str, Any]) -> Canary:
+    return Canary(**_read(Canary, item))
+
+
+def round_(item: Mapping[str, Any]) -> Round:
+    return Round(number=number_of(item["record"]), **_read(Round, item))
+
+
+def blank_group(item: Mapping[str, Any]) -> BlankGroup:
+    return BlankGroup(number=number_of(item["record"]), **_read(BlankGroup, item))
+
+
+def version(version_name: str, item: Mapping[str, Any]) -> Version:
+    return Version(name=version_name, **_read(Version, item))
+
+
+def _trouble(item: Mapping[str, Any]) -> Trouble | None:
+    if OLD_PROBLEM in item:
+        error, _, cause = item[OLD_PROBLEM].partition(": ")
+        return Trouble(**_read(Trouble, {**item, "error": error, "cause": cause}))
+    return Trouble(**_read(Trouble, item)) if "error" in item else None
+
+
+def _read(kind: type, item: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record of some kind that an item has."""
+    stored = {each.name: name(each.name) for each in fields(kind)}
+    return {
+        field: _READ_AS.get(field, _as_it_is)(item[its_name])
+        for field, its_name in stored.items()
+        if its_name in item
+    }
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _tally(item: Mapping[str, Any]) -> Tally:
+    return Tally(**_read(Tally, item))
+
+
+def _usage(item: Mapping[str, Any]) -> Usage:
+    return Usage(**{kind: int(tokens) for kind, tokens in item.items()})
+
+
+def _counts(item: Mapping[str, Any]) -> Counter[str]:
+    return Counter({counted: int(count) for counted, count in item.items()})
+
+
+_READ_AS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("round", "requests", "missed_polls", "readings", "fixed_tokens"), int),
+    **dict.fromkeys(("tickets", "answers"), int),
+    **dict.fromkeys((each.name for each in fields(Tally) if each.type is int), int),
+    **dict.fromkeys(("usage", "long_usage"), _usage),
+    **dict.fromkeys(("categories", "failures", "unusable"), _counts),
+    **dict.fromkeys(_TIMES, datetime.fromisoformat),
+    "state": lambda value: _STATES_READ.get(value, value),
+    "inputs": tuple,
+    "not_ours": frozenset,
+    "seen": bytes,
+    "tally": _tally,
+}
+"""How each field is read that is no text, boolean or decimal."""
