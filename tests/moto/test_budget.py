@@ -10,6 +10,7 @@ from nightshift.errors import BatchNotFound, InvalidInput
 from nightshift.runs import budget, ledger
 from nightshift.sending import send
 from tests.moto.scene import DAY, Scene, Step
+from tests.tasks import shown
 
 NOVEMBER = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 1, 0, 1, tzinfo=UTC)

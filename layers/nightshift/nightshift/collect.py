@@ -191,6 +191,7 @@ class _Collection:
         return Rules(
             self.stack.task,
             str(self.batch.batch_id),
+            self.batch.version,
             self.stack.settings.max_attempts,
             datetime.now(UTC).isoformat(timespec="seconds"),
             self._all_invalid(provider),

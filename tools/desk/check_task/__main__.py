@@ -16,11 +16,11 @@ from rich.text import Text
 from nightshift.dry_run.forecast import answer_tokens, fixed_tokens
 from nightshift.errors import PriceUnknown, SettingsInvalid
 from nightshift.task.request import template_for, version_of
-from nightshift.task.task import TASKS, Task, check_room, load, schema_for_editors
+from nightshift.task.task import DEFAULT, TASKS, Task, check_room, load, schema_for_editors
 
 FITS, UNUSABLE = 0, 2
 SCHEMA_FILE = TASKS / "task.schema.json"
-DEFAULT_TASK, DEFAULT_MODEL = "ticket-classification", "claude-haiku-4-5"  # as in template.yaml
+DEFAULT_MODEL = "claude-haiku-4-5"  # as in template.yaml
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -95,7 +95,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "task",
         nargs="?",
-        default=DEFAULT_TASK,
+        default=DEFAULT,
         help="a name in tasks/, or the path of a TOML file (default: %(default)s)",
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, help="(default: %(default)s)")

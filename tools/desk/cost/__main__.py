@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from nightshift.errors import PriceUnknown, SettingsInvalid
-from nightshift.task.task import task
+from nightshift.task.task import DEFAULT
+from nightshift.task.task import load as load_task
 from tools.desk.cost.compare import load, offers
 from tools.desk.cost.screen import comparison
 from tools.local.night.tickets import UnusableFile
@@ -24,13 +25,14 @@ def main() -> int:
     options = _options()
     console = Console(highlight=False)
     try:
-        task().price_table.of(options.model)
+        task = load_task(options.task)
+        task.price_table.of(options.model)
         with console.status("Counting"):
-            tickets = load(options.tickets, task())
+            tickets = load(options.tickets, task)
     except (UnusableFile, PriceUnknown, SettingsInvalid) as error:
         console.print(Text(f" {error}", "red"))
         return UNUSABLE
-    console.print(comparison(tickets, offers(tickets, task(), options.model)))
+    console.print(comparison(tickets, offers(tickets, task, options.model)))
     return GOOD
 
 
@@ -42,8 +44,13 @@ def _options() -> argparse.Namespace:
         "--tickets",
         type=Path,
         metavar="FILE",
-        help="JSONL, JSONL.gz or CSV with ticket_id (or id), subject, body; "
+        help="JSONL, JSONL.gz or CSV with ticket_id (or id) and the task's inputs; "
         "without it, 3,000 invented tickets",
+    )
+    parser.add_argument(
+        "--task",
+        default=DEFAULT,
+        help="a name in tasks/, or the path of a TOML file (default: %(default)s)",
     )
     parser.add_argument(
         "--model",

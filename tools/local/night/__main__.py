@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.text import Text
 
 from nightshift.errors import PriceUnknown, SettingsInvalid
-from nightshift.task.task import task
+from nightshift.task.task import DEFAULT, check_room, load
 from tools.local.cloud.cloud import REPOSITORY, LocalCloudFailed
 from tools.local.night.claude import ClaudeMissing, real_claude
-from tools.local.night.night import run
+from tools.local.night.night import Asked, run
 from tools.local.night.tickets import UnusableFile
 
 DIRECTORY = REPOSITORY / ".build" / "night"
@@ -39,11 +39,14 @@ def main() -> int:
     for number in STOPS:
         signal.signal(number, _stop)
     try:
+        task = load(options.task)
         if options.model:
-            task().price_table.of(options.model)
+            task.price_table.of(options.model)
+            check_room(task, options.model)
         real = real_claude() if options.claude == "real" else None
         with _alone():
-            good = run(options.tickets, real, options.model, DIRECTORY, console)
+            asked = Asked(options.tickets, task, options.model, real)
+            good = run(asked, DIRECTORY, console)
     except KeyboardInterrupt:
         console.print("\n Stopped. Everything that was started here has ended.", style="yellow")
         return STOPPED
@@ -64,7 +67,7 @@ def _options() -> argparse.Namespace:
         "--tickets",
         type=Path,
         metavar="FILE",
-        help="JSONL, JSONL.gz or CSV with ticket_id (or id), subject, body, created_at; "
+        help="JSONL, JSONL.gz or CSV with ticket_id (or id) and the task's inputs; "
         "without it, 3,000 invented tickets",
     )
     parser.add_argument(
@@ -73,6 +76,7 @@ def _options() -> argparse.Namespace:
         default="stand-in",
         help="real: Claude itself, with the key in ANTHROPIC_API_KEY; costs money",
     )
+    parser.add_argument("--task", default=DEFAULT, help="a name in tasks/ (default: %(default)s)")
     parser.add_argument("--model", help="the stack's Model; without it, the template's default")
     return parser.parse_args()
 

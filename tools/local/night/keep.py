@@ -11,6 +11,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
+from nightshift.task.task import Task
 from tools.local.cloud.cloud import LocalCloud
 from tools.operate.night_report import page as night_page
 from tools.operate.night_report.record import read
@@ -20,17 +21,16 @@ REPORT = "report.html"
 TICKETS, RUN, BAD_LINES = "tickets.csv", "run.json", "bad-lines.txt"
 FUNCTIONS_LOG, CLOUD_LOG, CLAUDE_LOG = "functions.log", "cloud/ministack.log", "stand-in.log"
 FILES = (REPORT, TICKETS, RUN, BAD_LINES, FUNCTIONS_LOG, CLOUD_LOG, CLAUDE_LOG)
-COLUMNS = (
-    "ticket_id",
-    "category",
+MARKS = (
     "classification_status",
     "classification_error",
     "classification_attempts",
     "classified_at",
     "classified_by",
+    "classified_with",
     "created_at",
-    "subject",
 )
+LONGEST_CELL = 500  # characters of an input
 # A spreadsheet would take these for the start of a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 NOTEWORTHY = ('"level":"WARNING"', '"level":"ERROR"', '"level":"CRITICAL"', "[ERROR]", "timed out")
@@ -40,23 +40,32 @@ NOTEWORTHY = ('"level":"WARNING"', '"level":"ERROR"', '"level":"CRITICAL"', "[ER
 class Tickets:
     """What the ticket table shows after the night."""
 
-    categories: Counter[str] = field(default_factory=Counter)
+    answers: dict[str, Counter[str]] = field(default_factory=dict)
+    """What was answered, by output, as `task/outputs.py` counts."""
+    answered: int = 0
+    unsure: int = 0
     failed: dict[str, list[str]] = field(default_factory=dict)
     """Ids by reason."""
     undecided: int = 0
 
 
-def keep_tickets(cloud: LocalCloud, table: str, directory: Path) -> Tickets:
-    """Every ticket without its body as a line of CSV, and the sum of it."""
-    found = Tickets()
+def keep_tickets(cloud: LocalCloud, table: str, task: Task, directory: Path) -> Tickets:
+    """Every ticket as a line of CSV, with the starts of its inputs, and the sum of it."""
+    found = Tickets(answers={name: Counter() for name in task.output})
+    columns = ("ticket_id", *task.output, *MARKS, *task.input)
     with (directory / TICKETS).open("w", encoding="utf-8-sig", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(COLUMNS)
-        for item in sorted(_scan(cloud, table, COLUMNS), key=lambda item: item["ticket_id"]):
-            rows.writerow([_cell(item.get(name, "")) for name in COLUMNS])
-            if "category" in item:
-                found.categories[item["category"]] += 1
-            elif item.get("classification_status") == "failed":
+        rows.writerow(columns)
+        for item in sorted(_scan(cloud, table, columns), key=lambda item: item["ticket_id"]):
+            rows.writerow([_cell(item.get(name, "")) for name in columns])
+            status = item.get("classification_status")
+            if status is None and "classified_at" in item:
+                found.answered += 1
+                for name, output in task.output.items():
+                    found.answers[name].update(output.count(_answer(item[name])))
+            elif status == "review":
+                found.unsure += 1
+            elif status == "failed":
                 reason = item.get("classification_error", "")
                 found.failed.setdefault(reason, []).append(item["ticket_id"])
             else:
@@ -104,7 +113,10 @@ def keep_logs(cloud: LocalCloud, stack_name: str, directory: Path) -> list[str]:
 def _scan(
     cloud: LocalCloud, table: str, attributes: tuple[str, ...] = ()
 ) -> Iterator[dict[str, Any]]:
-    wanted = {"ProjectionExpression": ", ".join(attributes)} if attributes else {}
+    names = {f"#{n}": name for n, name in enumerate(attributes)}  # reserved words may be names
+    wanted: dict[str, Any] = {}
+    if names:
+        wanted = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
     scan = cloud.client("dynamodb").get_paginator("scan")
     pages = scan.paginate(TableName=table, ConsistentRead=True, **wanted)
     value = TypeDeserializer().deserialize
@@ -113,8 +125,14 @@ def _scan(
             yield {name: value(attribute) for name, attribute in item.items()}
 
 
+def _answer(value: Any) -> Any:
+    """An answer as the task's outputs know it: numbers are integers."""
+    return int(value) if isinstance(value, Decimal) else value
+
+
 def _cell(value: Any) -> str:
-    text = str(value)
+    plain = value if isinstance(value, str) else json.dumps(value, default=_plain)
+    text = plain[:LONGEST_CELL]
     return f"'{text}" if text.startswith(FORMULA) else text
 
 

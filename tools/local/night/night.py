@@ -3,12 +3,14 @@
 import platform
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from nightshift.task.task import Task
 from tools.local.cloud.cloud import LocalCloud, local_cloud
 from tools.local.cloud.stack import build, deploy
 from tools.local.night import keep
@@ -26,21 +28,31 @@ BAD_LINES_SHOWN = 8
 LOG_LINES_SHOWN = 8
 
 
-def run(
-    path: Path | None, real: Claude | None, model: str | None, directory: Path, console: Console
-) -> bool:
-    """Run a night with the tickets of a file, or of the sample; True if it was a good one.
+@dataclass(frozen=True)
+class Asked:
+    """What a person wants to see run: tickets of a file, or of the sample; a task; a model, if not
+    the template's; the real Claude, if not the stand-in."""
+
+    path: Path | None
+    task: Task
+    model: str | None = None
+    real: Claude | None = None
+
+
+def run(asked: Asked, directory: Path, console: Console) -> bool:
+    """Run a night; True if it was a good one.
 
     What stays of it lies in `directory`. Raises UnusableFile, ClaudeMissing, LocalCloudFailed.
     """
-    findings = _check(path, directory, console)
+    path, task, real = asked.path, asked.task, asked.real
+    findings = _check(path, task, directory, console)
     with (
         _claude(real, directory, console) as claude,
-        _stack(claude, model, directory, console) as (cloud, outputs),
+        _stack(claude, asked, directory, console) as (cloud, outputs),
     ):
         with step(console, "Load") as done:
             table = outputs["TicketTableName"]
-            loaded = load(cloud.client("dynamodb"), table, read(path, Findings()))
+            loaded = load(cloud.client("dynamodb"), table, read(path, Findings(), task.inputs))
             done.result = f"{count(loaded, 'ticket')}, all pending"
         model = _parameter(cloud, "Model")
         if real:
@@ -51,7 +63,7 @@ def run(
             )
         ending = _night(cloud, outputs, claude, console, loaded)
         with step(console, "Keep") as done:
-            tickets = keep.keep_tickets(cloud, table, directory)
+            tickets = keep.keep_tickets(cloud, table, task, directory)
             keep.keep_run(cloud, outputs["RunTableName"], directory)
             keep.keep_report(cloud, STACK, outputs, directory, "" if real else STAND_IN)
             trouble = keep.keep_logs(cloud, STACK, directory)
@@ -59,14 +71,14 @@ def run(
     if ending.status != "SUCCEEDED":
         _show_failure(ending, trouble, directory, console)
         return False
-    night = Night(ending.output, tickets, findings, model, bool(real), directory)
+    night = Night(ending.output, tickets, findings, task, model, bool(real), directory)
     console.print(summary(night), width=min(console.width, WIDEST))
     return not night.complaints()
 
 
-def _check(path: Path | None, directory: Path, console: Console) -> Findings:
+def _check(path: Path | None, task: Task, directory: Path, console: Console) -> Findings:
     with step(console, "Tickets") as done:
-        findings = check(path)
+        findings = check(path, task.inputs)
         done.result = f"{findings.tickets:,} {f'in {path.name}' if path else 'invented ones'}"
     for name in keep.FILES:  # of the last night
         (directory / name).unlink(missing_ok=True)
@@ -91,7 +103,7 @@ def _claude(real: Claude | None, directory: Path, console: Console) -> Iterator[
 
 @contextmanager
 def _stack(
-    claude: Claude, model: str | None, directory: Path, console: Console
+    claude: Claude, asked: Asked, directory: Path, console: Console
 ) -> Iterator[tuple[LocalCloud, dict[str, str]]]:
     """The stack in a local cloud, with the key in its secret, and its outputs."""
     with ExitStack() as started:
@@ -103,7 +115,7 @@ def _stack(
             template = build(cloud)
             done.result = "sam build"
         with step(console, "Deploy") as done:
-            outputs = deploy(cloud, STACK, template, _parameters(claude, model))
+            outputs = deploy(cloud, STACK, template, _parameters(claude, asked))
             cloud.client("secretsmanager").put_secret_value(
                 SecretId=outputs["ApiKeySecretArn"], SecretString=claude.api_key
             )
@@ -111,11 +123,12 @@ def _stack(
         yield cloud, outputs
 
 
-def _parameters(claude: Claude, model: str | None) -> dict[str, str]:
+def _parameters(claude: Claude, asked: Asked) -> dict[str, str]:
     arm = platform.machine().lower() in ("arm64", "aarch64")
-    chosen = {"Model": model} if model else {}
+    chosen = {"Model": asked.model} if asked.model else {}
     return chosen | {
         "AnthropicBaseUrl": claude.url,
+        "Task": asked.task.name,
         "Architecture": "arm64" if arm else "x86_64",
         "ScheduleState": "DISABLED",
     }

@@ -1,5 +1,6 @@
 """The end of the night, for a person to enjoy."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,15 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from nightshift.ending import mail
+from nightshift.task.task import Task
 from tools.local.night import keep
 from tools.local.night.keep import Tickets
 from tools.local.night.screen import readable
 from tools.local.night.tickets import Findings
 from tools.words import count, share, usd
 
+_STAND_IN = "By the stand-in (keyword rules, else by chance),"
 IDS_SHOWN = 3
 ID_CELLS = 24
 NOTHING_MISSING = ("complete", "nothing_to_do")
@@ -31,6 +35,7 @@ class Night:
     output: dict[str, Any]
     tickets: Tickets
     findings: Findings
+    task: Task
     model: str
     real: bool
     directory: Path
@@ -43,8 +48,8 @@ class Night:
             why = output.get("reason", "no reason given")
             found.append(f"The run ended as {output['status']} ({why}).")
         accounted = (
-            output["classified"] + output["superseded"] + output["requeued"]
-            + output["failed"] - output["empty"]
+            output["classified"] + output["unsure"] + output["superseded"]
+            + output["requeued"] + output["failed"] - output["empty"]
         )  # fmt: skip
         if accounted != output["submitted"]:
             found.append(
@@ -53,36 +58,46 @@ class Night:
             )
         if output["pending"] or self.tickets.undecided:
             waiting = max(output["pending"], self.tickets.undecided)
-            found.append(f"{count(waiting, 'ticket is', 'tickets are')} pending.")
-        total = self.tickets.categories.total() + sum(map(len, self.tickets.failed.values()))
-        if total + self.tickets.undecided != self.findings.tickets:
-            found.append(f"{count(self.findings.tickets, 'ticket')} went in, {total:,} came out.")
-        empty, classified = output["empty"], self.tickets.categories.total()
-        if empty > classified:
+            found.append(f"{self.items(waiting)} pending.")
+        answered = self.tickets.answered + self.tickets.unsure
+        failed = sum(map(len, self.tickets.failed.values()))
+        if answered + failed + self.tickets.undecided != self.findings.tickets:
+            found.append(f"{self.items(self.findings.tickets)} in, {answered + failed:,} out.")
+        empty = output["empty"]
+        if empty > answered:
             found.append(
-                f"{count(empty, 'ticket has', 'tickets have')} no text in subject or body, more "
-                "than have a category. Is the text in other columns of the file?"
+                f"{self.items(empty)} without text in {' or '.join(self.task.inputs)}, more than "
+                f"have {self.answer}. Is the text in other columns of the file?"
             )
-        given_up = sum(map(len, self.tickets.failed.values())) - empty
-        if given_up > classified:
+        if failed - empty > answered:
             found.append(
-                f"{count(given_up, 'ticket was', 'tickets were')} given up, more than have a "
-                "category: see the reasons below. If Claude's answers are no categories, look at "
-                "the prompt, max_tokens and the model's settings in task.toml, and try again."
+                f"{self.items(failed - empty)} given up, more than have {self.answer}: see the "
+                "reasons below. If Claude's answers are none that the task allows, look at the "
+                "prompt, max_tokens and the model's settings in the task file, and try again."
             )
         return found
+
+    def items(self, number: int) -> str:
+        """A number of what is worked on, in the task's words."""
+        return count(number, *self.task.items)
+
+    @property
+    def answer(self) -> str:
+        """What an item has once it was answered."""
+        lone = self.task.contract.lone_label
+        return f"a {lone[0].replace('_', ' ')}" if lone else "an answer"
 
 
 def summary(night: Night) -> RenderableType:
     """The whole summary, for a console of 60 columns or more."""
     parts: list[RenderableType] = [_headline(night)]
-    if night.tickets.categories:
-        parts += [_title("Categories"), _categories(night)]
+    if night.tickets.answered:
+        parts += _answers(night)
     if night.tickets.failed:
         parts += [_title("Failed"), _failed(night.tickets)]
     if night.findings.bad_lines or night.findings.cut:
         parts += [_title("The file"), Text("\n").join(_file(night.findings))]
-    parts += [_title("Books"), _books(night.output), _title("Money"), _money(night)]
+    parts += [_title("Books"), _books(night), _title("Money"), _money(night)]
     parts += [_title("To look into"), _files(night.directory)]
     return Padding(Group(*parts), (1, 1, 0, 1))
 
@@ -91,10 +106,11 @@ def _headline(night: Night) -> RenderableType:
     complaints = night.complaints()
     if complaints:
         return Group(*(Text(f"✗ {complaint}", "bold red") for complaint in complaints))
-    classified = night.tickets.categories.total()
+    answered, unsure = night.tickets.answered, night.tickets.unsure
+    waits = f", {unsure:,} {'waits' if unsure == 1 else 'wait'} for a person" if unsure else ""
     return Text(
-        f"A good night: {classified:,} of {count(night.findings.tickets, 'ticket')} "
-        f"{'has' if classified == 1 else 'have'} a category.",
+        f"A good night: {answered:,} of {night.items(night.findings.tickets)} "
+        f"{'has' if answered == 1 else 'have'} {night.answer}{waits}.",
         "bold green",
     )
 
@@ -103,21 +119,34 @@ def _title(text: str) -> RenderableType:
     return Padding(Rule(Text(text, "bold"), align="left", style="dim"), (1, 0, 0, 0))
 
 
-def _categories(night: Night) -> RenderableType:
+def _answers(night: Night) -> list[RenderableType]:
+    """What was answered: the shares of labels as bars, the rest in a line each."""
+    parts: list[RenderableType] = []
+    lines = []
+    for name, output in night.task.output.items():
+        counts = night.tickets.answers[name]
+        if output.type in ("label", "labels"):
+            parts += [_title(name.replace("_", " ").capitalize()), _bars(counts)]
+        else:
+            lines.append(f"{name}: {mail.said(output.type, counts)}")
+    if lines:
+        parts += [_title("The other answers"), Text("\n".join(lines))]
+    if not night.real:
+        parts.append(Text(f"{_STAND_IN} not by Claude: the real one reads and understands.", "dim"))
+    return parts
+
+
+def _bars(counts: Counter[str]) -> RenderableType:
     table = Table.grid(padding=(0, 2), expand=True)
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(ratio=1)
-    counts = night.tickets.categories
-    largest, total = max(counts.values()), counts.total()
+    largest, total = max(counts.values(), default=1), counts.total()
     for name, tickets in counts.most_common():
         bar = Bar(largest, 0, tickets, color="cyan")
         table.add_row(readable(name), f"{tickets:,}", share(tickets / total), bar)
-    if night.real:
-        return table
-    note = "By keyword rules of the stand-in, not by Claude: the real one reads and understands."
-    return Group(table, Text(note, "dim"))
+    return table
 
 
 def _failed(tickets: Tickets) -> RenderableType:
@@ -140,14 +169,16 @@ def _file(findings: Findings) -> Iterator[Text]:
         )
 
 
-def _books(output: dict[str, Any]) -> RenderableType:
+def _books(night: Night) -> RenderableType:
+    output = night.output
     names = (
         ("submitted", f"requests, in {count(output['batches'], 'batch', 'batches')}"),
-        ("classified", "have a category"),
+        ("classified", f"have {night.answer}"),
+        ("unsure", "are left to a person"),
         ("failed", f"given up, {output['empty']:,} of them without any text"),
         ("requeued", "asked again in another round"),
         ("superseded", "edited, moved or deleted meanwhile"),
-        ("pending", "still ask for a category"),
+        ("pending", "still ask"),
     )
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
@@ -183,7 +214,7 @@ def _money(night: Night) -> RenderableType:
 def _files(directory: Path) -> RenderableType:
     files = (
         (keep.REPORT, "the night as a page: open it in a browser"),
-        (keep.TICKETS, "every ticket with its category or failure; opens in a spreadsheet"),
+        (keep.TICKETS, "every ticket with its answers or failure; opens in a spreadsheet"),
         (keep.RUN, "the run table: the report, and each batch with its counts and cost"),
         (keep.FUNCTIONS_LOG, "what the functions and the workflow logged"),
         (keep.CLOUD_LOG, "what the local AWS logged"),

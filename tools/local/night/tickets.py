@@ -3,7 +3,7 @@
 import csv
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,17 @@ import msgspec
 
 from tools.local import sample
 
-type Ticket = dict[str, str]
+type Ticket = dict[str, Any]
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".csv")
-TEXTS = ("subject", "body", "created_at")
+SHOWN = "created_at"
+"""An attribute that is loaded although no task reads it: people like to see it."""
+SAMPLED = {"subject", "body"}
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LONGEST_ID = 1_024  # bytes: DynamoDB's limit for a sort key, which the id is in the index
 # DynamoDB takes 400 KB an item, names included (2026-11); 4 KB are for what the night adds.
 LARGEST_ITEM = 396 * 1_024
-CUT_BODY = 300 * 1_024
+CUT_TEXT = 300 * 1_024
 
 
 class UnusableFile(Exception):
@@ -38,16 +40,16 @@ class Findings:
     tickets: int = 0
     bad_lines: list[tuple[int, str]] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
-    """Ids of tickets whose body was too large to load whole."""
+    """Ids of tickets whose longest text was too large to load whole."""
 
 
-def check(path: Path | None) -> Findings:
-    """Read everything once and keep nothing.
+def check(path: Path | None, inputs: Sequence[str]) -> Findings:
+    """Read everything once and keep nothing. `inputs` are the attributes that the task reads.
 
     Raises UnusableFile if there is not a single ticket to load.
     """
     findings = Findings()
-    for _ in read(path, findings):
+    for _ in read(path, findings, inputs):
         pass
     if findings.tickets:
         return findings
@@ -61,15 +63,17 @@ def check(path: Path | None) -> Findings:
     )
 
 
-def read(path: Path | None, findings: Findings) -> Iterator[Ticket]:
+def read(path: Path | None, findings: Findings, inputs: Sequence[str]) -> Iterator[Ticket]:
     """The tickets of a file, or of the sample, that can be loaded; the rest goes to `findings`.
 
     Raises UnusableFile if it is no file of tickets at all.
     """
+    if path is None and not set(inputs) & SAMPLED:
+        raise UnusableFile("There is no sample for this task: name a file with TICKETS=.")
     seen: dict[str, int] = {}
     for line, fields in _lines(path):
         try:
-            ticket = _ticket(fields)
+            ticket = _ticket(fields, inputs)
             was_cut = _fit(ticket)
             _claim(ticket["ticket_id"], line, seen)
         except BadLine as bad:
@@ -162,20 +166,17 @@ def _csv(path: Path) -> Iterator[tuple[int, Any]]:
                 yield number, {name: cell for name, cell in zip(names, row, strict=False) if cell}
 
 
-def _ticket(fields: Any) -> Ticket:
+def _ticket(fields: Any, inputs: Sequence[str]) -> Ticket:
     if isinstance(fields, BadLine):
         raise fields
     if not isinstance(fields, dict):
         raise BadLine("not a JSON object")
     ticket = {"ticket_id": _id(fields)}
-    for name in TEXTS:
+    for name in (*inputs, SHOWN):
         value = fields.get(name)
-        if value is None:
-            continue
-        if not isinstance(value, str):
-            raise BadLine(f"its {name} is not text")
-        _bytes(value)
-        ticket[name] = value
+        if value is not None:
+            _size_of(value)
+            ticket[name] = value
     return ticket
 
 
@@ -199,19 +200,25 @@ def _id(fields: dict[str, Any]) -> str:
 
 
 def _fit(ticket: Ticket) -> bool:
-    """Cut the body of a ticket that DynamoDB would refuse; True if it was cut."""
+    """Cut the longest text of a ticket that DynamoDB would refuse; True if it was cut."""
     if _size(ticket) <= LARGEST_ITEM:
         return False
-    body = ticket.get("body", "").encode()[:CUT_BODY].decode(errors="ignore")
-    if _size({**ticket, "body": body}) > LARGEST_ITEM:
-        raise BadLine("too large for DynamoDB even with its body cut")
-    ticket["body"] = body
+    texts = [name for name, value in ticket.items() if isinstance(value, str)]
+    longest = max(texts, key=lambda name: len(ticket[name]))
+    text = ticket[longest].encode()[:CUT_TEXT].decode(errors="ignore")
+    if _size({**ticket, longest: text}) > LARGEST_ITEM:
+        raise BadLine("too large for DynamoDB even with its longest text cut")
+    ticket[longest] = text
     return True
 
 
 def _size(ticket: Ticket) -> int:
-    """Bytes of an item as DynamoDB counts them."""
-    return sum(_bytes(name) + _bytes(value) for name, value in ticket.items())
+    """Bytes of an item, about as DynamoDB counts them."""
+    return sum(_bytes(name) + _size_of(value) for name, value in ticket.items())
+
+
+def _size_of(value: Any) -> int:
+    return _bytes(value) if isinstance(value, str) else 2 * len(msgspec.json.encode(value))
 
 
 def _bytes(text: str) -> int:

@@ -10,10 +10,11 @@ from typing import Any
 
 from nightshift.aws import from_item, to_item
 from nightshift.ending.report import Ending, details, flat
-from nightshift.errors import LedgerMismatch
+from nightshift.errors import LedgerMismatch, SettingsInvalid
 from nightshift.runs.ledger import Ledger
 from nightshift.runs.lock import OVER, LockItem
 from nightshift.runs.records import Batch, Run
+from nightshift.task.task import DEFAULT, Task, load
 from nightshift.tickets.table import TicketTable
 from tools.operate.failed_tickets.table import FailedTicket, failed_tickets
 from tools.operate.stack import Stack, Unusable
@@ -62,7 +63,7 @@ class Record:
         whole = [batch for batch in self.run.batches if batch not in self.off_balance]
         run = replace(self.run, batches=tuple(whole))
         said = flat(run, ending, int(kept["pending"]), datetime.now(UTC))
-        return {"notices": (), **kept, **said, **details(run)}
+        return {"notices": (), **kept, **said, **details(run, _task(self.stack))}
 
     @cached_property
     def off_balance(self) -> list[Batch]:
@@ -105,6 +106,14 @@ class Record:
             found += [(b.ended_at, ""), (b.closed_at, b.closed_by or "")]
         found.append((self.reported_at, ""))
         return sorted((at, execution) for at, execution in found if at)
+
+
+def _task(stack: Stack) -> Task:
+    """The task of the stack, as this version of Nightshift ships it."""
+    try:
+        return load(stack.parameters.get("Task", DEFAULT))
+    except SettingsInvalid:
+        return load(DEFAULT)
 
 
 def read(stack: Stack, run_id: str | None) -> Record:

@@ -162,7 +162,8 @@ class Finish:
                 self.stack.lock.finish(me, [run.run_id], last_intent)
             raise
         if ending.status != "nothing_to_do":
-            kept |= report.details(run) | self._month(run) | {"notices": list(notices)}
+            kept |= report.details(run, self.stack.task) | self._month(run)
+            kept["notices"] = list(notices)
             self.stack.ledger.save_report(run.run_id, kept)
         return kept
 

@@ -1,13 +1,14 @@
 """The report of a run as a mail: a verdict first, then what is worth a look. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 type Report = Mapping[str, Any]
 """What the run's item keeps: the workflow's output and `report.details`."""
 
+_MOST_LABELS = 5
 _WHY = {
     "batches": "an execution creates at most 1,000 batches; the next start goes on",
     "budget": "a budget is reached",
@@ -28,6 +29,8 @@ def text(report: Report, before: Sequence[Report], month_limit: Decimal) -> str:
     parts = (
         [verdict(report)],
         _categories(report, before),
+        _outputs(report),
+        _unsure(report),
         _given_up(report),
         _requests(report),
         _money(report, month_limit),
@@ -39,7 +42,10 @@ def text(report: Report, before: Sequence[Report], month_limit: Decimal) -> str:
 
 def verdict(report: Report) -> str:
     """How the run ended, in one line."""
-    said = f"{_tickets(report['classified'])} sorted"
+    done = "sorted" if len(report.get("outputs", {})) < 2 else "answered"
+    said = f"{_items(report, report['classified'])} {done}"
+    if report.get("unsure"):
+        said += f", {report['unsure']:,} for a person to decide"
     if report["failed"]:
         said += f", {report['failed']:,} given up"
     if report["status"] == "canceled":
@@ -65,6 +71,52 @@ def _categories(report: Report, before: Sequence[Report]) -> Iterator[str]:
         yield f"{name:{width}}  {tonight[name]:>9,}{average}"
 
 
+def _outputs(report: Report) -> Iterator[str]:
+    """What was answered, in a line for each output but the first label, whose counts come first."""
+    labels = [name for name, each in report.get("outputs", {}).items() if each["type"] == "label"]
+    for name, each in report.get("outputs", {}).items():
+        if name not in labels[:1]:
+            yield f"{name}: {said(each['type'], Counter(each['counts']))}"
+
+
+def said(output_type: str, counts: Counter[str]) -> str:
+    """What is told of the answers to an output, from what `task/outputs.py` counts of them."""
+    return _SAID[output_type](counts)
+
+
+def _labels(counts: Counter[str]) -> str:
+    shown = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(_MOST_LABELS))
+    return f"{shown}, ..." if len(counts) > _MOST_LABELS else shown or "none"
+
+
+def _share_of_yes(counts: Counter[str]) -> str:
+    return f"{counts['yes'] / max(1, counts.total()):.0%} yes"
+
+
+def _mean(counts: Counter[str]) -> str:
+    return f"{counts['sum'] / max(1, counts['numbers']):.1f} on average"
+
+
+def _length(counts: Counter[str]) -> str:
+    return f"{counts['characters'] / max(1, counts['texts']):.0f} characters on average"
+
+
+# What of an output is told, by its type.
+_SAID: Mapping[str, Callable[[Counter[str]], str]] = {
+    "label": _labels,
+    "labels": _labels,
+    "boolean": _share_of_yes,
+    "integer": _mean,
+    "text": _length,
+    "texts": _length,
+}
+
+
+def _unsure(report: Report) -> Iterator[str]:
+    if report.get("unsure"):
+        yield f"For a person to decide: {report['unsure']:,} (classification_status is review)"
+
+
 def _given_up(report: Report) -> Iterator[str]:
     if not report["failed"]:
         return
@@ -81,7 +133,7 @@ def _requests(report: Report) -> Iterator[str]:
         yield f"{report['requeued']:,} went back to pending"
     if report["superseded"]:
         yield f"{report['superseded']:,} were edited, sorted by hand or deleted meanwhile"
-    yield f"{_tickets(report['pending'])} pending now"
+    yield f"{_items(report, report['pending'])} pending now"
 
 
 def _money(report: Report, month_limit: Decimal) -> Iterator[str]:
@@ -101,8 +153,8 @@ def _minutes(seconds: int) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _tickets(count: int) -> str:
-    return _count(count, "ticket")
+def _items(report: Report, count: int) -> str:
+    return _count(count, *report.get("items", ("ticket", "tickets")))
 
 
 def _count(count: int, one: str, many: str = "") -> str:

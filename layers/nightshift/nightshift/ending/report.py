@@ -10,9 +10,10 @@ from typing import Any
 from nightshift.claude.money import BATCH_FACTOR
 from nightshift.errors import LedgerMismatch
 from nightshift.runs.records import UNSEEN, Batch, Run, Tally
+from nightshift.task.task import Task
 
 # Kept on the run's item, beside what the workflow returns.
-DETAILS = frozenset({"categories", "failures", "month_cost_usd", "notices"})
+DETAILS = frozenset({"categories", "failures", "items", "month_cost_usd", "notices", "outputs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def flat(run: Run, ending: Ending, pending: int, started_at: datetime) -> dict[s
         "batches": len(run.accepted),
         "submitted": submitted,
         "classified": total.classified,
+        "unsure": total.unsure,
         "superseded": total.superseded,
         "requeued": total.requeued,
         "failed": total.failed + empty,
@@ -85,12 +87,27 @@ def _was_passed_over(batch: Batch, of_round: Sequence[Batch], run: Run) -> bool:
     return bool(went_on) and not any(b.first <= batch.last for b in later)
 
 
-def details(run: Run) -> dict[str, Any]:
-    """What the run's own item keeps beyond the output: the categories, and why tickets failed."""
+def details(run: Run, task: Task) -> dict[str, Any]:
+    """What the run's own item keeps beyond the output: what was answered, why tickets failed, and
+    what the task calls its items."""
     total = sum((batch.tally for batch in run.in_state("closed")), Tally())
     empty = sum(group.tickets for group in run.blank_groups)
     failures = total.failures + Counter(empty_ticket=empty)
-    return {"categories": dict(total.categories), "failures": dict(failures)}
+    outputs = {
+        name: {"type": _type(name, task), "counts": dict(counts)}
+        for name, counts in total.outputs.items()
+    }
+    return {
+        "categories": dict(total.categories),
+        "failures": dict(failures),
+        "items": list(task.items),
+        "outputs": outputs,
+    }
+
+
+def _type(output: str, task: Task) -> str:
+    """The type of an output; one that today's task no longer names is shown as a label."""
+    return task.output[output].type if output in task.output else "label"
 
 
 def output(kept: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,11 +29,14 @@ class Tally:
     `still_pending` counts tickets that still ask for a category; `rejected` the requests that
     failed for the account's sake. `succeeded` to `expired` are the provider's own words, to compare
     with its counts. `long_usage` is the part of `usage` that requests with long prompts used: their
-    price differs. `categories` counts the classified by category, `failures` the failed by why they
-    were given up, `unusable` the succeeded whose answer the task does not allow, by what is wrong.
+    price differs. `categories` counts the answers of the first output that is a label, `failures`
+    the failed by why they were given up, `unusable` the succeeded whose answer the task does not
+    allow, by what is wrong. `outputs` counts what was answered, by output; what is counted of an
+    answer depends on the type of the output (`task/outputs.py`).
     """
 
     classified: int = 0
+    unsure: int = 0
     superseded: int = 0
     requeued: int = 0
     failed: int = 0
@@ -48,20 +51,32 @@ class Tally:
     categories: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     unusable: Counter[str] = field(default_factory=Counter)
+    outputs: Mapping[str, Counter[str]] = field(default_factory=dict)
 
     def __add__(self, other: Self) -> Self:
-        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
-        return replace(self, **sums)
+        numbers = [f.name for f in fields(self) if f.name != "outputs"]
+        sums = {name: getattr(self, name) + getattr(other, name) for name in numbers}
+        return replace(self, **sums, outputs=_together(self.outputs, other.outputs))
 
     @property
     def accounted(self) -> int:
         """How many requests have an outcome."""
-        return self.classified + self.superseded + self.requeued + self.failed
+        return self.classified + self.unsure + self.superseded + self.requeued + self.failed
 
     @property
     def read(self) -> int:
         """How many requests have a result that was read, whatever the result said."""
         return self.succeeded + self.errored + self.canceled + self.expired
+
+
+def _together(
+    one: Mapping[str, Counter[str]], other: Mapping[str, Counter[str]]
+) -> dict[str, Counter[str]]:
+    """Counts by output, added up; a sum of integers may be negative."""
+    total = {name: Counter(counts) for name, counts in one.items()}
+    for name, counts in other.items():
+        total.setdefault(name, Counter()).update(counts)
+    return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,8 @@ def _value(field: str, value: Any) -> Any:
             return asdict(value)
         case Counter():
             return dict(value)
+        case dict():
+            return {counted: dict(counts) for counted, counts in value.items()}
         case _:
             return value
 
@@ -161,6 +163,7 @@ _READ_AS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys((each.name for each in fields(Tally) if each.type is int), int),
     **dict.fromkeys(("usage", "long_usage"), _usage),
     **dict.fromkeys(("categories", "failures", "unusable"), _counts),
+    "outputs": lambda item: {output: _counts(counts) for output, counts in item.items()},
     **dict.fromkeys(_TIMES, datetime.fromisoformat),
     "state": lambda value: _STATES_READ.get(value, value),
     "inputs": tuple,

@@ -26,6 +26,7 @@ from nightshift.task.html_text import cut, is_blank, plain
 from nightshift.task.outputs import NotAllowed, Output, Unsure
 
 TASKS = Path(__file__).parents[1] / "tasks"
+DEFAULT = "ticket-classification"
 ANSWER = "answer"
 # Tokens that a model that always thinks gets for its thoughts, at least.
 _ROOM_TO_THINK = 1024

@@ -18,8 +18,8 @@ _TRIED = ("classification_attempts", "classification_error")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is written beside every answer of a batch: the batch, the model, the task version, and
-    when the answer was written (UTC, ISO 8601)."""
+    """What is written beside every answer of a batch: the batch, the model, the task version (which
+    release 0.1.0 did not record), and when the answer was written (UTC, ISO 8601)."""
 
     batch_id: str
     model: str
@@ -28,10 +28,10 @@ class Written:
 
     @property
     def marks(self) -> dict[str, Attribute]:
-        return {
+        version = {"classified_with": {"S": self.version}} if self.version else {}
+        return version | {
             "classified_at": {"S": self.at},
             "classified_by": {"S": self.model},
-            "classified_with": {"S": self.version},
             "classification_batch_id": {"S": self.batch_id},
         }
 

@@ -10,12 +10,16 @@ from nightshift.claude.results import ACCOUNT_ERRORS, INVALID_REQUEST, Result
 from nightshift.errors import TableRefused
 from nightshift.runs.ledger import Ledger
 from nightshift.runs.records import Tally
+from nightshift.task.answer import Answer
+from nightshift.task.outputs import Label
 from nightshift.tickets.table import TicketTable
-from nightshift.tickets.ticket import Change
+from nightshift.tickets.ticket import Change, Ticket
 from nightshift.writing.decision import Decision, Rules, decide, unusable
 
 # So often a group is decided anew since tickets were changed between our read and our write.
 _TRIES = 10
+NO_ROOM = "no_room"
+_NO_ROOM_FOR_ANSWER = "the ticket has no room for its answer: DynamoDB takes 400 KB an item."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +81,34 @@ class Applier:
         A ticket without room for its answer is given up instead; `decided` is altered to say so.
         """
         not_made = self.tickets.write([d.change for d in decided.values() if d.change])
-        full = [change.ticket.given_up_without_room() for change in not_made.too_large]
-        decided |= {c.ticket.ticket_id: Decision("failed", c, label="no_room") for c in full}
-        gone_wrong = self.tickets.write(full)
-        if gone_wrong.too_large:
-            raise TableRefused(f"DynamoDB takes no change to {len(gone_wrong.too_large)} tickets.")
-        return (
-            [*not_made.changed, *gone_wrong.changed],
-            [*not_made.throttled, *gone_wrong.throttled],
-        )
+        changed, throttled = [*not_made.changed], [*not_made.throttled]
+        full = [change.ticket for change in not_made.too_large]
+        for give_up in (self._without_room, Ticket.given_up_without_room):
+            changes = [give_up(ticket) for ticket in full]
+            decided |= {c.ticket.ticket_id: Decision("failed", c, reason=NO_ROOM) for c in changes}
+            not_made = self.tickets.write(changes)
+            changed += not_made.changed
+            throttled += not_made.throttled
+            full = [change.ticket for change in not_made.too_large]
+        if full:
+            raise TableRefused(f"DynamoDB takes no change to {len(full)} tickets.")
+        return changed, throttled
+
+    def _without_room(self, ticket: Ticket) -> Change:
+        return ticket.given_up(self.rules.batch_id, f"{NO_ROOM}: {_NO_ROOM_FOR_ANSWER}")
+
+    def _count(self, answer: Answer, outputs: dict[str, Counter[str]]) -> None:
+        """Add what is counted of an answer; an unsure label counts under its own word."""
+        for name, output in self.rules.task.output.items():
+            if name in answer.values:
+                outputs[name].update(output.count(answer.values[name]))
+            elif isinstance(output, Label) and output.unsure:
+                outputs[name][output.unsure] += 1
+
+    @property
+    def _first_label(self) -> str | None:
+        outputs = self.rules.task.output.items()
+        return next((name for name, output in outputs if isinstance(output, Label)), None)
 
     def _ticket_ids(self, results: Sequence[Result]) -> list[str]:
         """The results' ticket ids; the run table knows those too long for a custom_id, by hash."""
@@ -96,7 +119,8 @@ class Applier:
 
     def _sum_up(self, decided: Sequence[tuple[Result, Decision]], unapplied: int) -> Applied:
         counts: dict[str, int] = {}
-        labels: dict[str, Counter[str]] = defaultdict(Counter)
+        failures = Counter[str]()
+        outputs: dict[str, Counter[str]] = defaultdict(Counter)
         thrown_away = Counter[str]()
         usage = long_usage = NOTHING
         rejection = ""
@@ -113,7 +137,10 @@ class Applier:
                 ("rejected", rejected),
             ):
                 counts[name] = counts.get(name, 0) + count
-            labels[decision.outcome][decision.label] += 1
+            if decision.outcome == "failed":
+                failures[decision.reason] += 1
+            if decision.answer:
+                self._count(decision.answer, outputs)
             if what := unusable(result, self.rules.task):
                 thrown_away[what] += 1
             usage += result.usage
@@ -124,8 +151,9 @@ class Applier:
             **counts,
             usage=usage,
             long_usage=long_usage,
-            categories=labels["classified"],
-            failures=labels["failed"],
+            categories=Counter(outputs[self._first_label] if self._first_label else ()),
+            failures=failures,
+            outputs=dict(outputs),
             unusable=thrown_away,
         )
         return Applied(ordinals, tally, rejection, unapplied)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nightshift.claude.results import INVALID_REQUEST, Result
+from nightshift.task.answer import Answer
 from nightshift.task.task import Task
-from nightshift.tickets.ticket import PENDING, Change, Ticket
+from nightshift.tickets.ticket import PENDING, Change, Ticket, Written
 
-Outcome = Literal["classified", "superseded", "requeued", "failed"]
+Outcome = Literal["classified", "unsure", "superseded", "requeued", "failed"]
 _LONGEST_MESSAGE = 300
 _BAD_ENDS = {
     "refusal": "Claude declined to answer",
@@ -17,10 +18,12 @@ _BAD_ENDS = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a decision depends on beside the result and the ticket. `now` is in UTC, ISO 8601."""
+    """What a decision depends on beside the result and the ticket. `version` is that of the task
+    that the batch was sent with, `now` is in UTC, ISO 8601."""
 
     task: Task
     batch_id: str
+    version: str
     max_attempts: int
     now: str
     all_invalid: bool = False
@@ -32,13 +35,15 @@ class Rules:
 class Decision:
     """How a request counts, what to write, and whether its ticket is still pending afterwards.
 
-    `label` is the category of a classified one, the short name of why a failed one was given up.
+    `answer` is what a classified or an unsure one says, `reason` the short name of why a failed one
+    was given up.
     """
 
     outcome: Outcome
     change: Change | None = None
     still_pending: bool = False
-    label: str = ""
+    answer: Answer | None = None
+    reason: str = ""
 
 
 def unusable(result: Result, task: Task) -> str:
@@ -46,8 +51,12 @@ def unusable(result: Result, task: Task) -> str:
     answer that the task allows, and where there is none."""
     if result.kind != "succeeded":
         return ""
-    allowed = result.stop_reason == "end_turn" and task.category_in(result.answer) is not None
-    return "" if allowed else _reason(result)
+    return "" if _answer(result, task) else _reason(result)
+
+
+def _answer(result: Result, task: Task) -> Answer | None:
+    """The answer, where it came to its end and the task allows it."""
+    return task.contract.read(result.answer) if result.stop_reason == "end_turn" else None
 
 
 def decide(result: Result, ticket: Ticket | None, rules: Rules) -> Decision:
@@ -71,10 +80,11 @@ def _already_shown(result: Result, ticket: Ticket, task: Task) -> Decision:
     """The outcome that this batch has already written on the ticket. A result says the same each
     time it is read."""
     if ticket.failed_before:
-        return Decision("failed", label=_reason(result))
+        return Decision("failed", reason=_reason(result))
     if ticket.attempts:
         return Decision("requeued", still_pending=ticket.status == PENDING)
-    return Decision("classified", label=task.category_in(result.answer) or "")
+    answer = _answer(result, task)
+    return Decision("unsure" if answer and answer.unsure else "classified", answer=answer)
 
 
 def _errored(result: Result, ticket: Ticket, rules: Rules) -> Decision:
@@ -85,15 +95,15 @@ def _errored(result: Result, ticket: Ticket, rules: Rules) -> Decision:
 
 
 def _answered(result: Result, ticket: Ticket, rules: Rules) -> Decision:
-    if result.stop_reason != "end_turn":
-        return _thrown_away(result, ticket, rules)
-    category = rules.task.category_in(result.answer)
-    if category is None and rules.outdated:
+    answer = _answer(result, rules.task)
+    if answer is None and rules.outdated and result.stop_reason == "end_turn":
         return Decision("requeued", still_pending=True)
-    if category is None:
+    if answer is None:
         return _thrown_away(result, ticket, rules)
-    change = ticket.answered(rules.batch_id, category, result.model, rules.now)
-    return Decision("classified", change, label=category)
+    written = Written(rules.batch_id, result.model, rules.version, rules.now)
+    if answer.unsure:
+        return Decision("unsure", ticket.to_be_decided(written, answer.values), answer=answer)
+    return Decision("classified", ticket.answered(written, answer.values), answer=answer)
 
 
 def _thrown_away(result: Result, ticket: Ticket, rules: Rules) -> Decision:
@@ -113,7 +123,7 @@ def _attempts(ticket: Ticket) -> int:
 def _give_up(result: Result, ticket: Ticket, rules: Rules, attempts: int, why: str) -> Decision:
     reason = _reason(result)
     change = ticket.given_up(rules.batch_id, f"{reason}: {why}", attempts)
-    return Decision("failed", change, label=reason)
+    return Decision("failed", change, reason=reason)
 
 
 def _reason(result: Result) -> str:
@@ -125,5 +135,5 @@ def _reason(result: Result) -> str:
 
 def _why_thrown_away(result: Result, attempts: int) -> str:
     times = f"in {attempts} attempt{'s' if attempts > 1 else ''}"
-    said = _BAD_ENDS.get(result.stop_reason, "no answer was one of the categories")
+    said = _BAD_ENDS.get(result.stop_reason, "no answer was one that the task allows")
     return f"{said} {times}."
