@@ -4,14 +4,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nightshift.task.request import version_of
+from nightshift.task.task import DEFAULT, load
 from tests.tasks import task
 
 IN_THE_YEAR_2100 = 4_102_444_800
 
 
 def todays(model: str) -> str:
-    """The name of today's task version for a model."""
+    """The name of the version of the tests' task for a model."""
     return version_of(task(), model)
+
+
+def shipped(model: str) -> str:
+    """The name of the version of the shipped default task for a model."""
+    return version_of(load(DEFAULT), model)
 
 
 def passed(version: str, fixed_tokens: int | None = None) -> dict[str, Any]:

@@ -52,7 +52,7 @@ from tests.crash_proof.edges import (
 )
 from tests.crash_proof.faults import MODES, READS, Fault, Strike
 from tests.definitions import tables
-from tests.tasks import task
+from tests.tasks import FILE, task
 from tests.versions import passed
 from tools.local.claude_standin.answers import RowRule
 from tools.local.claude_standin.batches import Batch, Batches, Life
@@ -381,7 +381,7 @@ class World:
     def deployment(self, process: Process) -> Iterator[Deployment]:
         """What a new Lambda process would connect."""
         with self.workshop.edges_for(self, process) as (dynamodb, base_url):
-            table_check.check.cache_clear()
+            table_check.key_of.cache_clear()
             keys: list[str] = []
 
             def key(fresh: bool) -> str:
@@ -412,6 +412,7 @@ SETTINGS = Settings.model_validate(
         "API_KEY_SECRET": "secret",
         "ANTHROPIC_BASE_URL": "http://claude.invalid",
         "MODEL": "claude-haiku-4-5",
+        "TASK": str(FILE),
         "POLL_SECONDS": POLL_SECONDS,
         "MAX_REQUESTS_PER_BATCH": 4,
         "MAX_ATTEMPTS": 2,

@@ -169,7 +169,7 @@ def test_the_package_is_shipped_whole(built: Path) -> None:
     assert {path for path in theirs if path.suffix != ".pyc"} == {
         path for path in ours if path.suffix != ".pyc"
     }
-    for name in ("task/task.toml", "claude/models.toml"):
+    for name in ("tasks/ticket-classification.toml", "claude/models.toml"):
         assert (shipped / name).read_bytes() == (package / name).read_bytes()
 
 

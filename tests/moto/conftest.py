@@ -7,6 +7,7 @@ import pytest
 from moto import mock_aws
 
 from tests.moto.scene import Scene, client, create_tables, forget
+from tests.tasks import FILE
 from tools.local.claude_standin import Life, StandIn, running
 
 ENVIRONMENT = {
@@ -21,6 +22,7 @@ ENVIRONMENT = {
     "RUN_TABLE": "RunTable",
     "API_KEY_SECRET": "key",
     "MODEL": "claude-haiku-4-5",
+    "TASK": str(FILE),
     "POLL_SECONDS": "60",
     "MAX_REQUESTS_PER_BATCH": "1000",
     "MAX_ATTEMPTS": "3",

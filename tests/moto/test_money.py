@@ -6,23 +6,21 @@ from typing import Any
 
 import pytest
 
-from nightshift.task import task as task_module
-from nightshift.task.task import TASK_FILE
 from tests.moto.scene import Scene
+from tests.tasks import FILE
 
 # 370,000 characters are about 133,000 tokens of claude-haiku-5-5, as the stand-in counts.
 LONG = 370_000
 
 
 @pytest.fixture
-def night(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def night(scene: Scene, tmp_path: Path) -> Scene:
     """A stack whose task reads whole tickets and is long enough to be cached, by a model that
     charges more for long prompts."""
-    text = TASK_FILE.read_text().replace("body_characters = 500", f"body_characters = {LONG}")
-    file = tmp_path / "task.toml"
+    text = FILE.read_text().replace("\nbody = 500", f"\nbody = {LONG}")
+    file = tmp_path / "sorting.toml"
     file.write_text(text.replace('system = """', f'system = """{"money or else " * 400}'))
-    monkeypatch.setattr(task_module, "TASK_FILE", file)
-    scene.configure(MODEL="claude-haiku-5-5")
+    scene.configure(MODEL="claude-haiku-5-5", TASK=file)
     return scene
 
 
