@@ -185,7 +185,8 @@ def _books(night: Night) -> RenderableType:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
     for name, meaning in names:
-        table.add_row(name, f"{output[name]:,}", meaning)
+        if output[name] or name != "unsure":
+            table.add_row(name, f"{output[name]:,}", meaning)
     return table
 
 
