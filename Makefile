@@ -1,6 +1,6 @@
 # Nightshift: the commands anyone types.
 .DEFAULT_GOAL := help
-.PHONY: help tools install run cost test crash-proof bench lint unit requirements clean
+.PHONY: help tools install run cost check-task test crash-proof bench lint unit requirements clean
 .PHONY: night-report tickets-failed tickets-retry
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
@@ -36,12 +36,17 @@ $(BIN)/.installed: requirements-dev.txt $(BIN)/.tools
 	$(PIP) -r requirements-tools.txt -r requirements-dev.txt
 	touch $@
 
-run: tools ## a whole night here: TICKETS=file, MODEL=name, CLAUDE=real
+run: tools ## a whole night here: TICKETS=, TASK=, MODEL=, CLAUDE=real
 	@$(BIN)/python -m tools.local.night $(if $(TICKETS),--tickets "$(TICKETS)") \
-		$(if $(MODEL),--model "$(MODEL)") $(if $(CLAUDE),--claude $(CLAUDE))
+		$(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)") \
+		$(if $(CLAUDE),--claude $(CLAUDE))
 
-cost: tools ## what tickets cost, by model: TICKETS=file, MODEL=name
+cost: tools ## what tickets cost: TICKETS=file, TASK=name, MODEL=name
 	@$(BIN)/python -m tools.desk.cost $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)")
+
+check-task: tools ## whether a task file fits: TASK=name or file, MODEL=name
+	@$(BIN)/python -m tools.desk.check_task $(if $(TASK),"$(TASK)") \
 		$(if $(MODEL),--model "$(MODEL)")
 
 night-report: tools ## a night as a page: STACK=name, RUN=2026-11-22, OUT=file

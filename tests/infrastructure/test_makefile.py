@@ -41,11 +41,30 @@ def test_every_released_version_has_a_place_in_the_changelog() -> None:
 
 
 @pytest.mark.parametrize("target", ["run", "cost"])
-def test_a_model_and_a_file_are_handed_on(target: str) -> None:
-    would_do = make("--dry-run", target, "MODEL=claude-opus-5", "TICKETS=my tickets.csv")
+def test_a_model_a_file_and_a_task_are_handed_on(target: str) -> None:
+    chosen = ("MODEL=claude-opus-5", "TICKETS=my tickets.csv", "TASK=my tasks/reviews.toml")
+
+    would_do = make("--dry-run", target, *chosen)
 
     assert '--model "claude-opus-5"' in would_do
     assert '--tickets "my tickets.csv"' in would_do
+    assert '--task "my tasks/reviews.toml"' in would_do
+
+
+def test_a_task_and_a_model_are_handed_on_to_the_check() -> None:
+    would_do = make("--dry-run", "check-task", "TASK=my tasks/reviews.toml", "MODEL=claude-opus-5")
+
+    assert 'check_task "my tasks/reviews.toml"' in would_do
+    assert '--model "claude-opus-5"' in would_do
+
+
+@pytest.mark.parametrize("target", ["run", "cost", "check-task"])
+def test_what_is_not_chosen_is_left_to_the_command(target: str) -> None:
+    would_do = make("--dry-run", target)
+
+    assert "--task" not in would_do
+    assert "--model" not in would_do
+    assert '""' not in would_do
 
 
 def test_the_first_run_says_how_long_it_takes_before_it_installs_the_tools_alone() -> None:

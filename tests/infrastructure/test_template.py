@@ -10,6 +10,7 @@ import pytest
 from moto.events.models import EventPattern
 
 from nightshift.deployment import AUDIENCE
+from nightshift.task.task import TASKS
 
 # Actions whose resources no policy can name (docs.aws.amazon.com, service authorization
 # reference for X-Ray, CloudWatch Logs and STS, 2026-11).
@@ -40,6 +41,7 @@ NEVER_NAMED = {
     "AWS::SQS::QueuePolicy",
 }
 PARAMETERS: dict[str, Any] = {
+    "Task": "ticket-classification",
     "Model": "claude-haiku-4-5",
     "Schedule": "cron(0 2 * * ? *)",
     "ScheduleState": "ENABLED",
@@ -198,6 +200,7 @@ def test_a_function_writes_the_ticket_table_in_its_own_way_only(resources: Any) 
         "StatusRole": set(),
         "CollectRole": {
             "dynamodb:BatchGetItem",
+            "dynamodb:DescribeTable",
             "dynamodb:PartiQLUpdate",
             "dynamodb:UpdateItem",
         },
@@ -363,6 +366,14 @@ def test_the_parameters_are_those_of_the_contract_with_their_defaults(template: 
     assert defaults == PARAMETERS
 
 
+def test_every_shipped_task_can_be_chosen_and_the_default_is_one(template: Any) -> None:
+    task = template["Parameters"]["Task"]
+    shipped = {each.stem for each in TASKS.glob("*.toml")}
+
+    assert task["Default"] in shipped
+    assert [each for each in shipped if not re.fullmatch(task["AllowedPattern"], each)] == []
+
+
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_a_parameter_has_a_description_and_bounds_that_its_default_keeps(
     template: Any, name: str
@@ -398,6 +409,7 @@ def test_the_bounds_are_those_of_the_contract(
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
+        ("Task", ["call-summaries", "reviews2"], ["", "Reviews", "a b", "-a", "../a", "a.toml"]),
         ("Model", ["claude-haiku-5-5", "claude-haiku-4-5-20251001"], ["", "gpt-5", "claude-x y"]),
         ("Schedule", ["rate(1 day)", "cron(30 1 ? * MON-FRI *)"], ["", "0 2 * * *", "cron()"]),
         ("NotificationEmail", ["", "ops@example.com"], ["ops", "ops@example", "a b@example.com"]),
