@@ -216,7 +216,7 @@ def test_the_numbers_are_those_of_the_record() -> None:
         "Took 4 h 59 min 2 batches",
         "billing 60 67 % other 30 33 % gone 0 0 %",
         "This month so far $12.50 MaxCostUsd $25 Tokens 27,000 in, 500 out",
-        "90 classified have a category 1 superseded",
+        "90 classified have an answer 1 superseded",
         "100 submitted they balance",
     ):
         assert said in text, said

@@ -157,7 +157,7 @@ def test_the_page_of_a_run_has_its_numbers(stack: Stack, run: str) -> None:
     text = Read(page(read(stack, run), now=A_DAY_LATER)).text
 
     assert f"{kept['submitted']} submitted they balance" in text
-    assert f"Sorted {kept['classified']} " in text
+    assert f"Answered {kept['classified']} " in text
     assert f"Given up {kept['failed']} " in text
     assert f"Pending {kept['pending']} at the end" in text
     assert f"Spent {usd(float(kept['cost_usd']))} " in text

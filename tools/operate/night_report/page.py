@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from nightshift.ending import mail
 from nightshift.runs import budget
 from tools import words
 from tools.operate.failed_tickets.table import EMPTY
@@ -66,6 +67,8 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         timeline=Timeline(record, made_at),
         columns=COLUMNS,
         categories=list(_categories(record)),
+        label=_first_label(record),
+        answers=list(mail.answers(output)),
         reasons=list(_reasons(record)),
         EMPTY=EMPTY,
         links=dict(_links(record)),
@@ -95,6 +98,13 @@ def _day(run_id: str) -> str:
         return f"{date.fromisoformat(run_id):%A, %-d %B %Y}"
     except ValueError:
         return run_id
+
+
+def _first_label(record: Record) -> str:
+    """The output whose shares are drawn."""
+    outputs = record.output["outputs"].items()
+    name = next((name for name, each in outputs if each["type"] == "label"), "category")
+    return str(name).replace("_", " ").capitalize()
 
 
 def _categories(record: Record) -> Iterator[tuple[str, int, float, float]]:

@@ -29,7 +29,7 @@ def text(report: Report, before: Sequence[Report], month_limit: Decimal) -> str:
     parts = (
         [verdict(report)],
         _categories(report, before),
-        _outputs(report),
+        answers(report),
         _unsure(report),
         _given_up(report),
         _requests(report),
@@ -71,7 +71,7 @@ def _categories(report: Report, before: Sequence[Report]) -> Iterator[str]:
         yield f"{name:{width}}  {tonight[name]:>9,}{average}"
 
 
-def _outputs(report: Report) -> Iterator[str]:
+def answers(report: Report) -> Iterator[str]:
     """What was answered, in a line for each output but the first label, whose counts come first."""
     labels = [name for name, each in report.get("outputs", {}).items() if each["type"] == "label"]
     for name, each in report.get("outputs", {}).items():
