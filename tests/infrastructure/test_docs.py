@@ -4,6 +4,7 @@ What the template, the package and the Makefile name stands in the docs, and the
 """
 
 import re
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +17,13 @@ from nightshift.ending import mail, report
 from nightshift.ending.report import Ending
 from nightshift.events import RunInput
 from nightshift.runs.records import Run
+from nightshift.task.outputs import Output
+from nightshift.task.task import Task, load
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 OPERATE = ROOT / "docs" / "operate.md"
+TASKS = ROOT / "docs" / "tasks.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Between pairs of backticks, in text and in tables; never across lines.
 CODE = re.compile(r"`([^`\n]+)`")
@@ -114,7 +118,7 @@ def code(page: Path) -> str:
 
 def test_the_commands_of_operators_are_told() -> None:
     told = "\n".join(map(code, PAGES))
-    commands = ["run", "test", "cost", "bench", "crash-proof", "clean"]
+    commands = ["run", "test", "cost", "check-task", "bench", "crash-proof", "clean"]
 
     for command in [*commands, "night-report", "tickets-failed", "tickets-retry"]:
         assert re.search(rf"\bmake {command}\b", told), command
@@ -189,3 +193,58 @@ def test_every_event_file_that_is_named_exists(page: Path) -> None:
     named = re.findall(r"events/[\w-]+\.json", code(page))
 
     assert [each for each in named if not (ROOT / each).exists()] == []
+
+
+# What the tables of a task that the docs show alone are added to.
+A_TASK = """
+system = "{answer}"
+message = "{text}"
+max_tokens = 5000
+
+[input]
+text = 500
+
+[output.good]
+type = "boolean"
+
+"""
+SHOWN = [block for language, block in FENCED.findall(TASKS.read_text()) if language == "toml"]
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.splitlines()[0])
+def test_every_task_that_is_shown_loads(shown: str, tmp_path: Path) -> None:
+    is_whole = "system" in tomllib.loads(shown)
+    file = tmp_path / "shown.toml"
+    file.write_text(shown if is_whole else A_TASK + shown)
+
+    assert load(str(file)).name == "shown"
+
+
+def test_the_whole_task_that_is_shown_has_an_output_of_every_type(tmp_path: Path) -> None:
+    [whole] = [shown for shown in SHOWN if "system" in tomllib.loads(shown)]
+    file = tmp_path / "whole.toml"
+    file.write_text(whole)
+
+    assert {type(output) for output in load(str(file)).output.values()} == set(OUTPUT_TYPES)
+
+
+OUTPUT_TYPES = get_args(get_args(Output.__value__)[0])
+
+
+def test_every_key_of_a_task_has_a_row() -> None:
+    rows = first_cells(section(TASKS, "## The keys"))
+    told = {re.sub(r"\.NAME|[\[\]]", "", name) for name in rows}
+
+    assert told == Task.model_fields.keys() - {"name"}
+
+
+@pytest.mark.parametrize("output", OUTPUT_TYPES, ids=lambda output: output.__name__)
+def test_every_type_of_output_has_rows_with_its_keys(output: Any) -> None:
+    [name] = get_args(output.model_fields["type"].annotation)
+    rows = section(TASKS, "## Outputs").splitlines()
+
+    asked, checked = [row for row in rows if row.startswith(f"| `{name}` |")]
+
+    keys = asked.split(" | ")[1]
+    assert set(CODE.findall(keys)) == output.model_fields.keys() - {"type", "about"}
+    assert checked
