@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nightshift.errors import ClaudeRejected, SettingsInvalid
 from tests.moto.scene import Scene, Step
+from tests.tasks import FILE
 from tools.local.claude_standin import models
 
 MODEL = "claude-haiku-4-5"
@@ -147,3 +149,28 @@ def test_a_model_that_always_thinks_is_refused_before_anything_is_asked(scene: S
         scene.submit(scene.start())
 
     assert operations(scene) == []
+
+
+def test_a_model_that_takes_no_schema_is_refused_where_the_task_needs_one(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = models.info
+    lacking = {"structured_outputs": {"supported": False}}
+    monkeypatch.setattr(
+        "tools.local.claude_standin.endpoints.info",
+        lambda model: {**shown(model), "capabilities": {**shown(model)["capabilities"], **lacking}},
+    )
+    several = FILE.read_text().replace("max_tokens = 16", "max_tokens = 100")
+    path = tmp_path / "several.toml"
+    path.write_text(f'{several}\n[output.urgent]\ntype = "boolean"\n')
+    first = scene.start("first")
+    scene.send_all(first)  # a bare word needs no schema
+    scene.answer(first)
+    scene.send_all(first)
+    scene.stop(first)
+    scene.put("C")
+
+    scene.configure(TASK=path)
+
+    with pytest.raises(ClaudeRejected, match="takes no structured outputs.*several"):
+        scene.send_all(scene.start("second"))

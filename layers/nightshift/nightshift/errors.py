@@ -64,13 +64,13 @@ class AnswersUnusable(NightshiftError):
 
     label = "Answers unusable"
     happened = (
-        "More than half of the answers were none of the categories, cut off or refusals; the cause "
-        "counts them. Nothing more was sent."
+        "More than half of the answers were none that the task allows, cut off or refusals; the "
+        "cause counts them. Nothing more was sent."
     )
     advice = (
-        "Look at the prompt and the categories in the task file (does the prompt ask for exactly "
-        "these words?), at max_tokens (is there room for the answer?), and at the model. Deploy "
-        "the mended task and start again: a probe of at most 100 requests tries it."
+        "Look at the prompt and the outputs in the task file (does the prompt ask for exactly "
+        "that?), at max_tokens (is there room for the answer?), and at the model. Deploy the "
+        "mended task and start again: a probe of at most 100 requests tries it."
     )
 
 

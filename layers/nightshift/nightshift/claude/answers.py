@@ -51,10 +51,25 @@ class Deleted(Struct):
     type: Literal["message_batch_deleted"]
 
 
+class Supported(Struct):
+    supported: bool
+
+
+class Capabilities(Struct):
+    structured_outputs: Supported | None = None
+
+
 class ModelInfo(Struct):
     id: _Id
     lifecycle: str
     retires_at: _Time | None = None
+    capabilities: Capabilities | None = None
+
+    @property
+    def takes_schemas(self) -> bool:
+        """Whether structured outputs can be asked for; True where the API does not say."""
+        known = self.capabilities and self.capabilities.structured_outputs
+        return known is None or known.supported
 
 
 class TokenCount(Struct):

@@ -109,6 +109,7 @@ class Model:
 
     retired: bool
     retires_at: datetime | None
+    takes_schemas: bool = True
 
 
 class AccessToken(str):
@@ -216,7 +217,7 @@ class Claude:
             if isinstance(cause, anthropic.NotFoundError) and cause.type == "not_found_error":
                 return None
             raise
-        return Model(found.lifecycle == "retired", found.retires_at)
+        return Model(found.lifecycle == "retired", found.retires_at, found.takes_schemas)
 
     def count_tokens(self, params: Mapping[str, Any]) -> int:
         """How many input tokens a request with these params would have; free, and an estimate.

@@ -18,11 +18,11 @@ _ENOUGH, _ENOUGH_ONCE_PASSED = 20, 100
 _KEEP = timedelta(days=90)
 # What to look at, by the short names that `decision.unusable` gives.
 _MEANINGS = {
-    "max_tokens": "the answer was cut off: the prompt lets Claude say more than a category, "
+    "max_tokens": "the answer was cut off: the prompt lets Claude say more than was asked, "
     "max_tokens in the task file is too low, or the model thinks before it answers",
     "refusal": "Claude declined to answer: look at what the tickets hold and at the prompt",
-    "unreadable_answer": "the answer was none of the categories: look at the prompt and at the "
-    "categories in the task file, and at the model",
+    "unreadable_answer": "the answer was none that the task allows: look at the prompt and at "
+    "the outputs in the task file, and at the model",
 }
 
 

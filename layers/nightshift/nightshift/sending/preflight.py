@@ -14,7 +14,8 @@ def model_notice(stack: Deployment) -> str:
     """A notice for people if the model retires soon; empty if not, or if Claude did not answer.
 
     Raises:
-        ClaudeRejected: the model is retired, or Claude does not know it.
+        ClaudeRejected: the model is retired, Claude does not know it, or it does not take the
+            schema that the task asks for.
     """
     name = stack.settings.model
     try:
@@ -26,6 +27,11 @@ def model_notice(stack: Deployment) -> str:
         raise ClaudeRejected(f"Claude does not know the model {name!r}. {_CHANGE}")
     if model.retired:
         raise ClaudeRejected(f"Claude has retired {name}. {_CHANGE}")
+    if stack.task.contract.schema is not None and not model.takes_schemas:
+        raise ClaudeRejected(
+            f"{name} takes no structured outputs, and the task {stack.task.name} needs them. "
+            f"{_CHANGE}"
+        )
     if model.retires_at is None or model.retires_at - datetime.now(UTC) > _SOON:
         return ""
     return f"Claude retires {name} on {model.retires_at:%Y-%m-%d}. {_CHANGE}"
