@@ -172,5 +172,5 @@ def test_a_model_that_takes_no_schema_is_refused_where_the_task_needs_one(
 
     scene.configure(TASK=path)
 
-    with pytest.raises(ClaudeRejected, match="takes no structured outputs.*several"):
+    with pytest.raises(ClaudeRejected, match=r"takes no structured outputs.*several"):
         scene.send_all(scene.start("second"))

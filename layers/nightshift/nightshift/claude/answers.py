@@ -68,7 +68,7 @@ class ModelInfo(Struct):
     @property
     def takes_schemas(self) -> bool:
         """Whether structured outputs can be asked for; True where the API does not say."""
-        known = self.capabilities and self.capabilities.structured_outputs
+        known = self.capabilities.structured_outputs if self.capabilities else None
         return known is None or known.supported
 
 
