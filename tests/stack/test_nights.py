@@ -19,6 +19,7 @@ KEYS = {
     "batches",
     "submitted",
     "classified",
+    "unsure",
     "superseded",
     "requeued",
     "failed",
