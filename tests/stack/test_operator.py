@@ -38,7 +38,7 @@ def test_what_was_given_up_is_seen_and_asked_again(stack: Stack, tmp_path: Path)
 
     assert "refused refusal Claude declined to answer in 3 attempts." in listed
     assert "All is done: 1 ticket sorted, 1 given up." in (tmp_path / "night.html").read_text()
-    assert "1 ticket asks for a category again." in retried
+    assert "1 ticket asks again." in retried
     assert stack.pending() == ["refused"]
     assert stack.run().output["status"] == "complete"
     assert set(stack.categories().values()) == {"billing"}

@@ -131,7 +131,7 @@ def test_all_ask_again_and_keep_their_reason(
 
     text = said(capsys, "retry", "--yes")
 
-    assert "260 tickets ask for a category again." in text
+    assert "260 tickets ask again." in text
     assert set(statuses(stack).values()) == {"pending"}
     assert item(stack, "T-7") == {
         "ticket_id": "T-7",
@@ -164,7 +164,7 @@ def test_tickets_without_a_text_ask_again_only_by_name(
     text = said(capsys, "retry", "--yes")
 
     assert "1 ticket has no text and would be given up again" in text
-    assert "1 ticket asks for a category again." in text
+    assert "1 ticket asks again." in text
     assert statuses(stack) == {"R": "pending", "E": "failed"}
     assert "1 ticket has no text" in said(capsys, "retry", "--yes")
     said(capsys, "retry", "--yes", "--reason", EMPTY)
@@ -234,7 +234,7 @@ def test_nothing_changes_without_a_yes(
 
     if flag == "--dry-run":
         text = said(capsys, "retry", flag)
-        assert "1 failed ticket of helpdesk would ask for a category again." in text
+        assert "1 failed ticket of helpdesk would ask again." in text
     else:
         assert "YES=1" in said(capsys, "retry", code=command.UNUSABLE)
 

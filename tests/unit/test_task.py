@@ -480,3 +480,26 @@ def test_the_shipped_task_asks_what_release_0_1_0_asked_byte_for_byte() -> None:
     assert shipped.message_for(shown(*ticket)) == old["message"]
     for model, params in old["params"].items():
         assert json.dumps(template_for(shipped, model).params("<message>")) == json.dumps(params)
+
+
+def test_a_task_file_of_an_earlier_release_is_not_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_over = tmp_path / "task.toml"
+    monkeypatch.setattr("nightshift.task.task._LEFT_OVER", left_over)
+    path = tmp_path / "sorting.toml"
+    path.write_bytes(FILE.read_bytes())
+    left_over.write_text("categories = []")
+
+    with pytest.raises(SettingsInvalid, match=r"task\.toml of an earlier release .* tasks/ now"):
+        load(str(path))
+
+
+def test_the_inputs_of_an_example_look_as_those_of_a_ticket_do() -> None:
+    asked = changed(
+        input={"title": 9, "fine": 9, "parts": 20},
+        message="{title}|{fine}|{parts}",
+        examples=[{"title": "<b>A lamp</b>", "fine": True, "parts": ["x"], "category": "other"}],
+    )
+
+    assert 'A lamp|true|["x"]\nother' in asked.system_prompt

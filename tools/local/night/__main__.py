@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from nightshift.errors import PriceUnknown, SettingsInvalid
-from nightshift.task.task import DEFAULT, check_room, load
+from nightshift.task.task import DEFAULT, TASKS, check_room, load
 from tools.local.cloud.cloud import REPOSITORY, LocalCloudFailed
 from tools.local.night.claude import ClaudeMissing, real_claude
 from tools.local.night.night import Asked, run
@@ -40,6 +40,11 @@ def main() -> int:
         signal.signal(number, _stop)
     try:
         task = load(options.task)
+        if options.task.endswith(".toml"):
+            raise SettingsInvalid(
+                f"The local stack takes a task of the package's own folder: put the file into "
+                f"{TASKS.relative_to(REPOSITORY)}/ and say TASK={task.name}."
+            )
         if options.model:
             task.price_table.of(options.model)
             check_room(task, options.model)

@@ -13,7 +13,7 @@ from tools.local.cloud.cloud import LocalCloud
 
 # A choice is over at once and a pass does nothing: neither is what takes the time.
 INSTANT = ("ChoiceStateEntered", "PassStateEntered")
-ACCOUNTED = ("classified", "superseded", "requeued", "failed")
+ACCOUNTED = ("classified", "unsure", "superseded", "requeued", "failed")
 LOOK_SECONDS = 0.25
 CANCEL_SECONDS = 60
 NARROW = 90

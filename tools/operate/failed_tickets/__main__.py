@@ -95,7 +95,7 @@ def ask_again(stack: Stack, console: Console, options: argparse.Namespace) -> in
     for reason in reasons:
         console.print(Text(f" {counts[reason]:>8,}  {readable(reason)}"))
     if options.dry_run:
-        console.print(f" {what} of {stack.name} would ask for a category again.")
+        console.print(f" {what} of {stack.name} would ask again.")
         return DONE
     if not options.yes and not _confirmed(console, f" Set {what} of {stack.name} to pending?"):
         console.print(" Nothing was changed.")
@@ -112,7 +112,7 @@ def _set_back(stack: Stack, console: Console, reasons: list[str], total: int) ->
         bar = progress.add_task("", total=total)
         done = retry(_table(stack), _chosen(stack, reasons), lambda n: progress.advance(bar, n))
     asking = count(done.pending, "ticket asks", "tickets ask")
-    console.print(f" {asking} for a category again.", style="green")
+    console.print(f" {asking} again.", style="green")
     if done.changed:
         console.print(f" {done.changed:,} had changed meanwhile and were left as they are.")
     console.print(

@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+import msgspec
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -27,6 +28,8 @@ from nightshift.task.outputs import NotAllowed, Output, Unsure
 
 TASKS = Path(__file__).parents[1] / "tasks"
 DEFAULT = "ticket-classification"
+# Where the task of release 0.1.0 lay.
+_LEFT_OVER = TASKS.parent / "task.toml"
 ANSWER = "answer"
 # Tokens that a model that always thinks gets for its thoughts, at least.
 _ROOM_TO_THINK = 1024
@@ -134,7 +137,7 @@ class Task(BaseModel):
     @property
     def _examples(self) -> Iterator[str]:
         for example in self.examples:
-            message = self._filled([str(example[name]) for name in self.input])
+            message = self.message_for([_shown(example[name]) for name in self.input])
             yield f"Example:\n{message}\n{self.contract.spelled(example)}"
 
     def message_for(self, shown: Sequence[Shown]) -> str | None:
@@ -162,6 +165,13 @@ class Task(BaseModel):
     def price_table(self) -> PriceTable:
         """Every model with a known price: the published ones and what this task adds."""
         return published().including(self.prices)
+
+
+def _shown(value: object) -> Shown:
+    """An input of an example as the attribute of a ticket would be shown."""
+    if isinstance(value, str):
+        return value, True
+    return msgspec.json.encode(value).decode(), False
 
 
 def schema_for_editors() -> dict[str, Any]:
@@ -200,6 +210,11 @@ def load(name: str) -> Task:
     Raises:
         SettingsInvalid: there is none, or it is malformed; the message names file, key and cure.
     """
+    if _LEFT_OVER.exists():
+        raise SettingsInvalid(
+            f"{_LEFT_OVER.name} of an earlier release is still in the package. A task is a file in "
+            f"{TASKS.name}/ now: write yours there, in the new format, and delete the old file."
+        )
     path = Path(name) if name.endswith(".toml") else TASKS / f"{name}.toml"
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
