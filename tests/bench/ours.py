@@ -21,7 +21,7 @@ from nightshift.submit import submit as submit_chunk
 from nightshift.tickets.ticket import GUARDED, PENDING, Ticket
 from tests.bench import child
 from tests.bench.child import Clock
-from tests.versions import passed, todays
+from tests.versions import passed, shipped
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:bench:night"
 RUN_ID = "2026-11-22"
@@ -46,9 +46,9 @@ def send() -> Clock:
     """
     stack, clock = _connected(), Clock()
     read = stack.tickets.walk(stack.tickets.pending_ids(""), ["body"])
-    texts = [(i, ticket.texts[0][:500] or "-") for i, ticket in read if ticket]
+    texts = [(i, ticket.shown[0][0][:500] or "-") for i, ticket in read if ticket]
     tickets = [_ready(ticket_id, text) for ticket_id, text in texts]
-    task: Any = SimpleNamespace(message_for=lambda body: body)
+    task: Any = SimpleNamespace(message_for=lambda shown: shown[0][0])
     template = stack.template
     builder = Builder(task, template, template.bound(stack.price), on_blank=tickets.append)
     room = Room(len(tickets), Decimal(1_000_000), out_of_time=lambda: False)
@@ -122,7 +122,7 @@ def _connected() -> Deployment:
     stack = deployment()
     claude = Claude(stack.settings.anthropic_base_url, lambda fresh: environ["ANTHROPIC_API_KEY"])
     # A night whose task version has passed, as all but the first are.
-    known = passed(todays(stack.settings.model))
+    known = passed(shipped(stack.settings.model))
     stack.ledger.dynamodb.put_item(TableName=stack.ledger.name, Item=aws.to_item(known))
     claude.newest()
     lock = replace(stack.lock, status_of=lambda execution: "RUNNING")

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from nightshift.task.task import DEFAULT, load
 from tests.bench import OUTPUT, REPOSITORY, runtime
 from tests.definitions import TEMPLATE
 from tools.local.claude_standin import Settings
@@ -41,7 +42,7 @@ def write_tickets(most: int) -> tuple[Path, str]:
     source = REAL_TICKETS if REAL_TICKETS.exists() else None
     OUTPUT.mkdir(parents=True, exist_ok=True)
     path = OUTPUT / "tickets.jsonl"
-    endless = chain.from_iterable(read(source, Findings()) for _ in count())
+    endless = chain.from_iterable(read(source, Findings(), load(DEFAULT).inputs) for _ in count())
     with path.open("wb") as file:
         for number, ticket in enumerate(islice(endless, most)):
             ticket_id = blake2b(b"%d" % number, digest_size=8).hexdigest()
@@ -127,6 +128,7 @@ def template_defaults() -> dict[str, Any]:
     """The parameters that the functions read, by the names of their variables."""
     names = {
         "Model": "model",
+        "Task": "task",
         "PollSeconds": "poll_seconds",
         "MaxRequestsPerBatch": "max_requests_per_batch",
         "MaxAttempts": "max_attempts",

@@ -6,10 +6,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from nightshift.task.task import DEFAULT, load
 from tests.bench.dynamodb import ANSWER_SECONDS
 from tests.bench.stage import Stage, stage, template_defaults
 from tests.bench.subject import Subject, Target
-from tests.tasks import task
 
 ONE_BATCH = 100_000
 # At 5 ms a call the plain way would write 100,000 tickets in ten minutes.
@@ -75,8 +75,8 @@ def _send_in_turn(place: Stage) -> dict[str, list[float]]:
 def _plainly(job: str, place: Stage) -> dict[str, Any]:
     return place.run(
         job,
-        max_tokens=task().max_tokens,
-        system=task().system.strip(),
+        max_tokens=load(DEFAULT).max_tokens,
+        system=load(DEFAULT).system_prompt,
     )
 
 

@@ -13,11 +13,12 @@ from nightshift.claude import custom_id
 from nightshift.claude.client import Claude
 from nightshift.claude.results import Result
 from nightshift.runs.records import Batch, Tally
-from nightshift.task.task import Task, task
+from nightshift.task.task import Task
 from nightshift.writing.apply import Applied
 from tests.crash.stack import Stack
 from tests.crash_proof.driver import Execution
 from tests.crash_proof.world import Workshop, World, workshop
+from tests.tasks import changed, labelled, task
 from tools.local.claude_standin.answers import RowRule
 from tools.local.claude_standin.batches import Life
 
@@ -136,13 +137,7 @@ def test_a_batch_of_invalid_requests_alone_gives_up_no_ticket(ours: Workshop) ->
 # A task file deployed while a batch is out: its answers are paid, and edits are still found.
 
 # Everything about it is another: what it reads, how it shows it, what it allows.
-SINCE = task().model_copy(
-    update={
-        "categories": ("billing", "urgent"),
-        "message": "{subject}: {body}",
-        "body_characters": 1,
-    }
-)
+SINCE = labelled("billing", "urgent", message="{subject}: {body}", input={"subject": 500, "body": 1})
 
 
 def answers(**texts: str) -> list[RowRule]:
@@ -239,8 +234,7 @@ def test_the_inputs_of_the_batch_are_read_and_guarded_not_those_of_todays_task(
     stack.put("A", "B", title={"S": "Refund"})
     night = stack.start()
     with monkeypatch.context() as then:
-        then.setattr(Task, "inputs", ("title",))
-        then.setattr(Task, "message_for", lambda self, title: title)
+        then.setattr(World, "task", changed(input={"title": 500}, message="{title}"))
         night.run(until=stack.created)
     stack.put("A", title={"S": "Refund"}, body={"S": "Another body"})
     stack.put("B", title={"S": "Another title"})

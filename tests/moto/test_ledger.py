@@ -1,5 +1,6 @@
 """The record of runs: every step is one conditional write, and none happens out of order."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,11 @@ from tests.moto.scene import client, table
 
 ME, OTHER = "execution:me", "execution:other"
 CREATED_AT = datetime(2026, 11, 22, 2, 1, tzinfo=UTC)
-TALLY = Tally(3, 1, 2, 4, 5, 1, 6, 2, 1, 1, Usage(1000, 200, 30, 4, 5), Usage(900, 2))
+TALLY = Tally(
+    classified=3, unsure=2, superseded=1, requeued=2, failed=4, still_pending=5, rejected=1,
+    succeeded=8, errored=2, canceled=1, expired=1, usage=Usage(1000, 200, 30, 4, 5),
+    long_usage=Usage(900, 2), outputs={"stars": Counter(numbers=3, sum=-4)},
+)  # fmt: skip
 
 GONE = BatchNotFound("gone")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nightshift.aws import from_item
+from nightshift.aws import from_item, to_item
 from nightshift.claude.money import Usage
 from nightshift.errors import AnswersUnusable, BatchNotFound, LedgerMismatch
 from nightshift.runs import stored
@@ -29,7 +29,8 @@ INTENT = Batch(
 TALLY = Tally(
     classified=1, superseded=2, requeued=3, failed=4, still_pending=5, rejected=6, succeeded=7,
     errored=1, canceled=1, expired=1, usage=Usage(1, 2, 3, 4, 5), categories=Counter(billing=1),
-    failures=Counter(refusal=4), unusable=Counter(refusal=4),
+    failures=Counter(refusal=4), unusable=Counter(refusal=4), unsure=8,
+    outputs={"category": Counter(billing=1), "size": Counter(numbers=2, sum=-3)},
 )  # fmt: skip
 USAGE = {"input_tokens": 1, "output_tokens": 2, "cache_write_5m": 3, "cache_write_1h": 4,
          "cache_read": 5}  # fmt: skip
@@ -43,7 +44,8 @@ STORED_TALLY = {
     "classified": 1, "superseded": 2, "requeued": 3, "failed": 4, "left": 5, "rejected": 6,
     "succeeded": 7, "errored": 1, "canceled": 1, "expired": 1, "usage": USAGE,
     "long_usage": dict.fromkeys(USAGE, 0), "categories": {"billing": 1},
-    "failures": {"refusal": 4}, "unusable": {"refusal": 4},
+    "failures": {"refusal": 4}, "unusable": {"refusal": 4}, "unsure": 8,
+    "outputs": {"category": {"billing": 1}, "size": {"numbers": 2, "sum": -3}},
 }  # fmt: skip
 
 
@@ -125,6 +127,25 @@ def test_a_batch_that_is_set_aside_and_closed_after_all(ledger: Ledger) -> None:
     }  # fmt: skip
 
 
+def test_what_was_answered_is_read_back_output_by_output(ledger: Ledger) -> None:
+    ledger.open(INTENT, "msgbatch_1", CREATED, confirmed=True)
+    ledger.close(replace(now(ledger), tally=TALLY), ME)
+
+    read = now(ledger).tally
+    assert read == TALLY
+    numbers = [count for counts in read.outputs.values() for count in counts.values()]
+    assert {type(number) for number in numbers} == {int}
+    assert (read + read).outputs["size"] == Counter(numbers=4, sum=-6)
+
+
+def test_a_tally_from_before_outputs_were_counted_is_read_without_them(ledger: Ledger) -> None:
+    ledger.open(INTENT, "msgbatch_1", CREATED, confirmed=True)
+    old = {name: value for name, value in STORED_TALLY.items() if name not in ("unsure", "outputs")}
+    set_values(ledger, {"tally": {"M": to_item(old)}})
+
+    assert now(ledger).tally == replace(TALLY, unsure=0, outputs={})
+
+
 def test_two_errors_of_one_batch_are_kept_apart(ledger: Ledger) -> None:
     ledger.open(INTENT, "msgbatch_1", CREATED, confirmed=True)
     both = [LedgerMismatch("one is missing."), AnswersUnusable("all of them.")]
@@ -139,7 +160,7 @@ def test_two_errors_of_one_batch_are_kept_apart(ledger: Ledger) -> None:
 def test_a_problem_of_release_0_1_0_is_read_and_gives_way_to_a_new_one(ledger: Ledger) -> None:
     ledger.open(INTENT, "msgbatch_1", CREATED, confirmed=True)
     old = {"problem": "BatchNotFound: gone: quite", "noticed_by": EARLIER, "aside_by": EARLIER}
-    set_values(ledger, old)
+    set_values(ledger, to_item(old))
     read = now(ledger).trouble
     ledger.close(now(ledger), ME, [LedgerMismatch("one is missing.")])
 
@@ -147,12 +168,12 @@ def test_a_problem_of_release_0_1_0_is_read_and_gives_way_to_a_new_one(ledger: L
     assert now(ledger).trouble == Trouble("LedgerMismatch", "one is missing.", ME)
 
 
-def set_values(ledger: Ledger, values: dict[str, str]) -> None:
+def set_values(ledger: Ledger, values: dict[str, Any]) -> None:
     ledger.dynamodb.update_item(
         TableName="RunTable",
         Key={"run_id": {"S": "run"}, "record": {"S": "batch#0001"}},
         UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
-        ExpressionAttributeValues={f":{name}": {"S": value} for name, value in values.items()},
+        ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
     )
 
 

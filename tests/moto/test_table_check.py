@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nightshift.errors import SettingsInvalid
-from tests.moto.scene import Scene, client
+from tests.moto.scene import Scene, client, table
 
 ON_DEMAND = {"BillingMode": "PAY_PER_REQUEST"}
 UNITS = {"ReadCapacityUnits": 7, "WriteCapacityUnits": 3}
@@ -108,21 +108,45 @@ def run(command: str) -> None:
 @pytest.mark.parametrize(
     ("named", "kind"),
     [
-        ([("id", "HASH")], "S"),
         ([("ticket_id", "HASH")], "N"),
         ([("ticket_id", "HASH"), ("created_at", "RANGE")], "S"),
     ],
-    ids=["another name", "a number", "a sort key"],
+    ids=["a number", "a sort key"],
 )
-def test_a_table_with_another_key_cannot_be_used(
+def test_a_table_with_a_key_of_another_kind_cannot_be_used(
     scene: Scene, named: list[tuple[str, str]], kind: str
 ) -> None:
     bring(scene, *named, kind=kind)
 
     said = refusal(scene)
 
-    assert "the partition key ticket_id, a string, without a sort key" in said
+    assert "its key must be a partition key that is a string, without a sort key" in said
     assert "cannot be changed" in said
+
+
+def test_a_table_whose_key_has_another_name_is_used(scene: Scene) -> None:
+    bring(scene, ("product_id", "HASH"))
+    command = refusal(scene).partition("Add it with: ")[2]
+    assert '"AttributeName": "product_id", "KeyType": "RANGE"' in command
+    run(command)
+    table("helpdesk").put_item(
+        Item={"product_id": "P-1", "classification_status": "pending", "subject": "A refund"}
+    )
+
+    scene.configure()
+    step = scene.send_all(scene.start("again"))
+
+    assert step["next"] == "wait"
+    assert scene.sent() == ["P-1"]
+
+
+def test_an_index_of_another_keys_table_is_to_be_made_anew_with_that_key(scene: Scene) -> None:
+    bring(scene, ("product_id", "HASH"), indexes=(index(STATUS, TICKET),))
+
+    said = refusal(scene)
+
+    assert "the partition key classification_status and the sort key product_id" in said
+    assert '"AttributeName": "product_id", "KeyType": "RANGE"' in said
 
 
 def test_an_index_of_that_name_with_other_keys_is_to_be_made_anew(scene: Scene) -> None:

@@ -6,13 +6,43 @@ from typing import Any
 from nightshift.claude import custom_id
 from nightshift.claude.custom_id import CustomId
 from nightshift.tickets.attribute import Attribute
-from nightshift.tickets.ticket import GUARDED, Ticket
+from nightshift.tickets.ticket import GUARDED, STATUS_INDEX, Ticket
 from tests.tasks import task
 
 TOKEN = "tok-en_1"
 
 type Item = dict[str, Attribute]
 """An item as DynamoDB's API spells it."""
+
+
+class Described:
+    """A ticket table, as far as DynamoDB describes one that fits."""
+
+    key = "ticket_id"
+
+    def describe_table(self, TableName: str) -> Any:  # noqa: N803
+        return {"Table": table_of(self.key, TableName)}
+
+
+def table_of(key: str, name: str = "tickets") -> dict[str, Any]:
+    """A table that fits, by DynamoDB's own description."""
+    status = "classification_status"
+    return {
+        "TableName": name,
+        "AttributeDefinitions": [
+            {"AttributeName": each, "AttributeType": "S"} for each in (key, status)
+        ],
+        "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": STATUS_INDEX,
+                "KeySchema": [
+                    {"AttributeName": status, "KeyType": "HASH"},
+                    {"AttributeName": key, "KeyType": "RANGE"},
+                ],
+            }
+        ],
+    }
 
 
 def item(**attributes: str | int | Attribute | None) -> Item:

@@ -12,18 +12,19 @@ from nightshift.claude.money import Price
 from nightshift.errors import TableRefused
 from nightshift.pace import Pace
 from nightshift.runs.ledger import Ledger
+from nightshift.task.task import Task
 from nightshift.tickets.table import TicketTable
 from nightshift.writing.apply import Applied, Applier
 from nightshift.writing.decision import Rules
 from tests.tasks import task
-from tests.unit.examples import Item, errored, item, name_of, raw, read, succeeded
+from tests.unit.examples import Described, Item, errored, item, name_of, raw, read, succeeded
 
 IDS = [f"T-{number}" for number in range(60)]
 LONG = {"over": 1_000, "input": Decimal(2), "output": Decimal(9)}
 PRICE = Price(input=Decimal(1), output=Decimal(5), long=LONG)
 
 
-class Table:
+class Table(Described):
     """A ticket table whose answer to each statement is scripted, ticket by ticket."""
 
     def __init__(self) -> None:
@@ -88,16 +89,18 @@ def apply(
     pace: Pace,
     out_of_time: Callable[[], bool] = lambda: False,
     said: Sequence[dict[str, Any]] = (succeeded(),) * len(IDS),
+    asked: Task | None = None,
 ) -> Applied:
     """Apply what is said of the tickets, by default an answer to each of them."""
-    asked = [name_of(read(stored(ticket_id)), n) for n, ticket_id in enumerate(IDS)]
+    names = [name_of(read(stored(ticket_id)), n) for n, ticket_id in enumerate(IDS)]
     lines = [
-        results.read(raw(str(name), result)) for name, result in zip(asked, said, strict=False)
+        results.read(raw(str(name), result)) for name, result in zip(names, said, strict=False)
     ]
     tickets = TicketTable(cast(Any, table), "tickets", pace)
-    rules = Rules(task(), "msgbatch_1", 3, "2026-11-22T02:00:00+00:00")
+    asked = asked or task()
+    rules = Rules(asked, "msgbatch_1", "sorting@0123abcd", 3, "2026-11-22T02:00:00+00:00")
     ledger = Ledger(cast(Any, table), "runs")
-    applier = Applier(tickets, ledger, "2026-11-22", task().inputs, rules, PRICE, out_of_time)
+    applier = Applier(tickets, ledger, "2026-11-22", asked.inputs, rules, PRICE, out_of_time)
     return applier.apply([line for line in lines if line])
 
 

@@ -50,7 +50,7 @@ def used_by_the_sample(template: RequestTemplate) -> Usage:
     judged = judge(shared, NEW_VERSION, batch=True)
     total = NOTHING
     for ticket in sample.tickets():
-        message = task().message_for(ticket.get("subject", ""), ticket.get("body", ""))
+        message = task().message_for(shown(ticket.get("subject", ""), ticket.get("body", "")))
         if message is not None:
             row = claude.answer("", judged, [{"role": "user", "content": message}])
             assert row.type == "succeeded"

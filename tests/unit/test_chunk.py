@@ -147,7 +147,7 @@ def test_a_chunk_ends_when_its_time_does() -> None:
 def test_the_bound_is_more_than_its_requests_can_cost() -> None:
     chunk = build(walk(*map(str, range(10, 60))))
 
-    system = task().system.strip()
+    system = task().system_prompt
     messages = [request["params"]["messages"][0]["content"] for request in requests_of(chunk)]
     most_tokens = sum(len((system + message).encode()) for message in messages)
     in_and_out = most_tokens * Decimal("0.5") + 50 * task().max_tokens * Decimal("2.5")

@@ -9,20 +9,25 @@ from hypothesis import strategies as st
 
 from nightshift.claude import results
 from nightshift.claude.results import Result
+from nightshift.task.answer import Answer
 from nightshift.tickets.ticket import Change, Ticket
 from nightshift.writing.decision import Decision, Rules, decide
-from tests.tasks import task
+from tests.tasks import CATEGORIES, changed, task
 from tests.unit.examples import Item, errored, item, name_of, raw, read, succeeded, ticket
 
-RULES = Rules(task(), "msgbatch_1", max_attempts=3, now="2026-11-22T04:00:00+00:00")
+VERSION = "sorting@0123abcd"
+RULES = Rules(task(), "msgbatch_1", VERSION, max_attempts=3, now="2026-11-22T04:00:00+00:00")
 MAY_WRITE = {
     "category",
     "classification_attempts",
     "classification_batch_id",
     "classification_error",
     "classification_status",
+    "classified_as",
     "classified_at",
     "classified_by",
+    "classified_from",
+    "classified_with",
 }
 RETRYABLE = ["rate_limit_error", "timeout_error", "api_error", "overloaded_error", "of_tomorrow"]
 OF_THE_ACCOUNT = ["authentication_error", "billing_error", "permission_error", "not_found_error"]
@@ -67,15 +72,18 @@ def after(change: Change | None, stored: Item) -> Item:
 def test_a_category_is_written_and_the_ticket_leaves_the_index(answer: str) -> None:
     decision = decided(succeeded(answer))
 
-    assert (decision.outcome, decision.still_pending, decision.label) == (
+    assert (decision.outcome, decision.still_pending, decision.answer) == (
         "classified",
         False,
-        "billing",
+        Answer({"category": "billing"}),
     )
     assert written(decision) == {
         "category": "billing",
         "classified_at": "2026-11-22T04:00:00+00:00",
         "classified_by": "claude-haiku-4-5-20251001",
+        "classified_with": VERSION,
+        "classified_from": ticket().digest,
+        "classified_as": "billing",
         "classification_batch_id": "msgbatch_1",
     }
     assert decision.change is not None
@@ -153,7 +161,7 @@ def test_no_answer_to_another_version_is_an_attempt_all_the_same(name: str) -> N
 
 
 def test_another_tasks_texts_make_no_edit() -> None:
-    shorter = task().model_copy(update={"body_characters": 1, "message": "{subject}{body}"})
+    shorter = changed(input={"subject": 500, "body": 1}, message="{subject}{body}")
 
     decision = decided(succeeded("billing"), replace(OUTDATED, task=shorter))
 
@@ -265,7 +273,7 @@ class TestAPersonWins:
 
         decision = decide(line_for(text, result), number, RULES)
 
-        assert text.texts == number.texts
+        assert [each for each, _ in text.shown] == [each for each, _ in number.shown]
         assert decision == Decision("superseded", still_pending=True)
 
     def test_where_its_text_is_gone(self, result: dict[str, Any]) -> None:
@@ -296,7 +304,7 @@ def test_a_ticket_that_asks_again_after_our_write_is_not_written_twice() -> None
 
     shown = decide(line_for(ticket(), succeeded()), edited, RULES)
 
-    assert shown == Decision("classified", label="billing")
+    assert shown == Decision("classified", answer=Answer({"category": "billing"}))
 
 
 TEXTS = st.sampled_from(
@@ -356,7 +364,7 @@ def test_a_write_touches_our_attributes_of_an_unchanged_pending_ticket_alone(
     assert {*change.values, *change.remove} <= MAY_WRITE
     assert not change.values.keys() & set(change.remove)
     assert change.values["classification_batch_id"] == {"S": rules.batch_id}
-    assert change.values.get("category", {"S": "other"})["S"] in task().categories
+    assert change.values.get("category", {"S": "other"})["S"] in CATEGORIES
 
 
 @given(stored=ITEMS, result=RESULT, rules=RULE)

@@ -13,6 +13,7 @@ REPORT: dict[str, Any] = {
     "batches": 2,
     "submitted": 1_245,
     "classified": 1_200,
+    "unsure": 0,
     "superseded": 5,
     "requeued": 20,
     "failed": 23,
@@ -68,10 +69,67 @@ Run 2026-11-22: complete, 1 h 24 min"""
     )
 
 
+REVIEWS: dict[str, Any] = {
+    "items": ["review", "reviews"],
+    "classified": 8,
+    "unsure": 1_001,
+    "failed": 0,
+    "failures": {},
+    "categories": {"good": 6, "bad": 2, "unsure": 1_001},
+    "outputs": {
+        "mood": {"type": "label", "counts": {"good": 6, "bad": 2, "unsure": 1_001}},
+        "kind": {"type": "label", "counts": {"short": 7, "long": 2}},
+        "topics": {"type": "labels", "counts": dict(zip("abcdefg", range(9, 2, -1), strict=True))},
+        "tags": {"type": "labels", "counts": {}},
+        "stars": {"type": "integer", "counts": {"numbers": 8, "sum": -12}},
+        "spam": {"type": "boolean", "counts": {"yes": 2, "no": 6}},
+        "never": {"type": "boolean", "counts": {"no": 6}},
+        "summary": {"type": "text", "counts": {"texts": 8, "characters": 404}},
+        "bullets": {"type": "texts", "counts": {"texts": 16, "characters": 160}},
+        "none": {"type": "texts", "counts": {}},
+    },
+}
+
+
+def test_every_output_has_a_line_in_the_way_of_its_type_but_the_first_label() -> None:
+    told = text(**REVIEWS).split("\n\n")
+
+    assert told[:4] == [
+        "All is done: 8 reviews answered, 1,001 for a person to decide.",
+        "unsure      1,001\ngood            6\nbad             2",
+        "kind: short 7, long 2\n"
+        "topics: a 9, b 8, c 7, d 6, e 5, ...\n"
+        "tags: none\n"
+        "stars: -1.5 on average\n"
+        "spam: 25% yes\n"
+        "never: 0% yes\n"
+        "summary: 50 characters on average\n"
+        "bullets: 10 characters on average\n"
+        "none: 0 characters on average",
+        "For a person to decide: 1,001 (classification_status is review)",
+    ]
+    assert "\n1 review pending now" in text(**REVIEWS)
+    assert "ticket" not in text(**REVIEWS)
+
+
+def test_a_task_without_a_label_has_no_table() -> None:
+    stars = {"stars": {"type": "integer", "counts": {"numbers": 2, "sum": 7}}}
+
+    told = text(categories={}, outputs=stars).split("\n\n")
+
+    assert told[1] == "stars: 3.5 on average"
+
+
+def test_a_report_of_before_outputs_were_counted_is_told_as_ever() -> None:
+    old = {name: value for name, value in REPORT.items() if name != "unsure"}
+
+    assert mail.text(old, [], Decimal(0)) == mail.text(REPORT, [], Decimal(0))
+
+
 def test_what_there_is_nothing_to_say_about_is_left_out() -> None:
     quiet = text(failed=0, failures={}, categories={}, requeued=0, superseded=0)
 
-    for word in ("Given up", "technical", "went back", "by hand", "average", "Note", " of $"):
+    for word in ("Given up", "person", "review", "technical", "went back", "by hand", "average", "Note", " of $"):
         assert word not in quiet
     assert quiet.startswith("All is done: 1,200 tickets sorted.\n")
 
@@ -81,6 +139,14 @@ def test_what_there_is_nothing_to_say_about_is_left_out() -> None:
     [
         ({"failed": 0}, "All is done: 1,200 tickets sorted."),
         ({"classified": 1, "failed": 0}, "All is done: 1 ticket sorted."),
+        (
+            {"unsure": 2_000, "failed": 0},
+            "All is done: 1,200 tickets sorted, 2,000 for a person to decide.",
+        ),
+        (
+            {"unsure": 1, "classified": 1, "items": ["call", "calls"]},
+            "All is done: 1 call sorted, 1 for a person to decide, 23 given up.",
+        ),
         (
             {"status": "partial", "reason": "budget", "failed": 0},
             "Not all is done (a budget is reached): 1,200 tickets sorted.",

@@ -2,21 +2,22 @@
 
 import sys
 from contextlib import nullcontext
-from typing import Any
 
 import pytest
 
-from tests.tasks import task
+from nightshift.task.task import DEFAULT
+from tests.tasks import FILE, task
 from tools.local.night import __main__ as command
+from tools.local.night.night import Asked
 
 OTHER_MODEL = "claude-haiku-5-5"
 
 
 @pytest.fixture(autouse=True)
-def nights(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+def nights(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     """The nights that were asked for; none is started."""
-    asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(command, "run", lambda *night: asked.append(night) or True)
+    asked: list[Asked] = []
+    monkeypatch.setattr(command, "run", lambda night, *_: asked.append(night) or True)
     monkeypatch.setattr(command, "_alone", nullcontext)
     monkeypatch.setattr(command.signal, "signal", lambda *_: None)
     return asked
@@ -28,17 +29,18 @@ def called(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def test_the_model_of_the_template_is_taken_unless_another_is_named(
-    monkeypatch: pytest.MonkeyPatch, nights: list[tuple[Any, ...]]
+    monkeypatch: pytest.MonkeyPatch, nights: list[Asked]
 ) -> None:
     assert called(monkeypatch) == command.GOOD
     assert called(monkeypatch, "--model", OTHER_MODEL) == command.GOOD
 
-    assert [model for _, _, model, *_ in nights] == [None, OTHER_MODEL]
+    assert [night.model for night in nights] == [None, OTHER_MODEL]
+    assert {night.task.name for night in nights} == {DEFAULT}
 
 
 def test_a_model_without_a_price_is_refused_with_those_that_have_one(
     monkeypatch: pytest.MonkeyPatch,
-    nights: list[tuple[Any, ...]],
+    nights: list[Asked],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert called(monkeypatch, "--model", "claude-nobody") == command.UNUSABLE
@@ -46,4 +48,32 @@ def test_a_model_without_a_price_is_refused_with_those_that_have_one(
     said = capsys.readouterr().out
     assert "claude-nobody" in said
     assert all(model in " ".join(said.split()) for model in task().price_table.rows)
+    assert nights == []
+
+
+def test_a_task_may_be_the_path_of_a_file(
+    monkeypatch: pytest.MonkeyPatch, nights: list[Asked]
+) -> None:
+    assert called(monkeypatch, "--task", str(FILE)) == command.GOOD
+
+    assert [night.task for night in nights] == [task()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--task", "no-such-task"), "There is no task 'no-such-task'."),
+        (("--model", "claude-opus-5-5"), "max_tokens: 16 leaves claude-opus-5-5 no room"),
+    ],
+)
+def test_a_task_that_cannot_be_done_is_refused_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+    nights: list[Asked],
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    says: str,
+) -> None:
+    assert called(monkeypatch, *arguments) == command.UNUSABLE
+
+    assert says in " ".join(capsys.readouterr().out.split())
     assert nights == []

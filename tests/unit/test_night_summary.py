@@ -10,6 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from tests.tasks import changed, task
 from tools.local.night.keep import FILES, Tickets
 from tools.local.night.summary import Night, summary
 from tools.local.night.tickets import Findings
@@ -20,6 +21,7 @@ OUTPUT: dict[str, Any] = {
     "batches": 5,
     "submitted": 48_001,
     "classified": 47_950,
+    "unsure": 0,
     "superseded": 0,
     "requeued": 4,
     "failed": 50,
@@ -47,8 +49,13 @@ def night(tmp_path: Path) -> Night:
         "invalid_request_error: prompt is too long.": ["長" * 341 + "[bold]\x1b[2J"],
     }
     findings = Findings(48_000, [(7, "not JSON"), (9, "no ticket_id")], ["cut-1"])
-    tickets = Tickets(categories, failed)
-    return Night(OUTPUT, tickets, findings, "claude-haiku-4-5", real=False, directory=tmp_path)
+    tickets = Tickets({"category": categories}, categories.total(), failed=failed)
+    return Night(OUTPUT, tickets, findings, task(), "claude-haiku-4-5", False, tmp_path)
+
+
+def sorted_as(**categories: int) -> Tickets:
+    counts = Counter(categories)
+    return Tickets({"category": counts}, counts.total())
 
 
 def shown(night: Night, width: int = 100) -> str:
@@ -124,7 +131,7 @@ def test_a_night_with_failed_tickets_is_good(night: Night) -> None:
     [
         ({"status": "partial", "reason": "budget"}, "The run ended as partial (budget)."),
         ({"classified": 47_949}, "The books do not balance: 48,001 requests, 48,000 ends."),
-        ({"pending": 2}, "2 tickets are pending."),
+        ({"pending": 2}, "2 tickets pending."),
     ],
 )
 def test_a_night_that_was_not_good_says_why(
@@ -140,29 +147,29 @@ def test_a_night_that_was_not_good_says_why(
 def test_one_ticket_is_told_in_the_singular(night: Night) -> None:
     output = OUTPUT | {"submitted": 1, "classified": 1, "requeued": 0, "failed": 0, "empty": 0}
     one = replace(
-        night, output=output, tickets=Tickets(Counter(other=1)), findings=Findings(1, [(7, "bad")])
+        night, output=output, tickets=sorted_as(other=1), findings=Findings(1, [(7, "bad")])
     )
 
     text = " ".join(shown(one).split())
 
     assert "1 of 1 ticket has a category" in text
     assert "1 line was left out" in text
-    assert "1 ticket is pending." in replace(one, output=output | {"pending": 1}).complaints()
+    assert "1 ticket pending." in replace(one, output=output | {"pending": 1}).complaints()
 
 
 def test_a_ticket_that_the_table_lost_is_noticed(night: Night) -> None:
     lost = replace(night, findings=Findings(48_001))
 
-    assert lost.complaints() == ["48,001 tickets went in, 48,000 came out."]
+    assert lost.complaints() == ["48,001 tickets in, 48,000 out."]
 
 
 def test_a_night_that_gave_most_tickets_up_is_no_good_one_and_says_what_to_do(night: Night) -> None:
-    prose = {"unreadable_answer: no answer was one of the categories in 3 attempts.": ["R"] * 600}
-    tickets = Tickets(Counter(other=500), prose)
+    prose = {"unreadable_answer: no answer was one that the task allows in 3 attempts.": ["R"] * 600}
+    tickets = replace(sorted_as(other=500), failed=prose)
     output = OUTPUT | {"empty": 0}
     bad = replace(night, output=output, tickets=tickets, findings=Findings(1_100, [], []))
 
-    assert any("600 tickets were given up" in said for said in bad.complaints())
+    assert any(said.startswith("600 tickets given up, ") for said in bad.complaints())
     text = " ".join(shown(bad).split())
     assert "A good night" not in text
     assert "look at the prompt" in text
@@ -179,7 +186,7 @@ def test_a_night_of_mostly_empty_tickets_is_no_good_one(
 ) -> None:
     [said] = with_empty_ones(night, with_text, empty).complaints()
 
-    assert f"{empty} tickets have no text" in said
+    assert said.startswith(f"{empty} tickets without text in subject or body, ")
 
 
 def with_empty_ones(night: Night, with_text: int, empty: int) -> Night:
@@ -188,6 +195,69 @@ def with_empty_ones(night: Night, with_text: int, empty: int) -> Night:
     return replace(
         night,
         output=OUTPUT | counts | {"requeued": 0},
-        tickets=Tickets(Counter(other=with_text), failed),
+        tickets=replace(sorted_as(other=with_text), failed=failed),
         findings=Findings(with_text + empty),
     )
+
+
+REVIEWS = changed(
+    items=("review", "reviews"),
+    max_tokens=400,
+    output={
+        "mood": {"type": "label", "values": ["good", "bad"], "unsure": "unsure"},
+        "topics": {"type": "labels", "values": ["price", "taste"], "max_items": 2},
+        "stars": {"type": "integer", "minimum": -5, "maximum": 5},
+        "spam": {"type": "boolean"},
+        "summary": {"type": "text", "max_characters": 100},
+    },
+)
+
+
+@pytest.fixture
+def reviewed(night: Night) -> Night:
+    """A night of a task with an output of nearly every type."""
+    answers = {
+        "mood": Counter(good=6, bad=2),
+        "topics": Counter(price=3),
+        "stars": Counter(numbers=8, sum=-12),
+        "spam": Counter(yes=2, no=6),
+        "summary": Counter(texts=8, characters=400),
+    }
+    counts = {"submitted": 9, "classified": 8, "unsure": 1, "requeued": 0, "failed": 0, "empty": 0}
+    return replace(
+        night,
+        task=REVIEWS,
+        output=OUTPUT | counts,
+        tickets=Tickets(answers, answered=8, unsure=1),
+        findings=Findings(9),
+    )
+
+
+def test_every_output_is_told_in_the_way_of_its_type(reviewed: Night) -> None:
+    lines = [" ".join(line.split()) for line in shown(reviewed).splitlines()]
+
+    for said in (
+        "stars: -1.5 on average",
+        "spam: 25% yes",
+        "summary: 50 characters on average",
+    ):
+        assert said in lines
+    for bar in ("good 6 75 %", "bad 2 25 %", "price 3 100 %"):
+        assert any(line.startswith(bar) for line in lines), bar
+    assert any(line.startswith("unsure 1 are left to a person") for line in lines)
+
+
+def test_what_waits_for_a_person_is_no_complaint_and_has_the_tasks_words(reviewed: Night) -> None:
+    assert reviewed.complaints() == []
+    said = "A good night: 8 of 9 reviews have an answer, 1 waits for a person."
+    assert said in shown(reviewed)
+
+    [lost] = replace(reviewed, findings=Findings(10)).complaints()
+    assert lost == "10 reviews in, 9 out."
+
+
+def test_a_night_without_an_unsure_answer_does_not_speak_of_any(night: Night) -> None:
+    text = shown(night)
+
+    assert "left to a person" not in text
+    assert "for a person" not in text

@@ -16,6 +16,7 @@ from nightshift.ending import report
 from nightshift.ending.report import Ending
 from nightshift.errors import LedgerMismatch
 from nightshift.runs.records import Batch, BlankGroup, Canary, Round, Run, Tally
+from tests.tasks import changed, task
 
 ME, OTHER = "execution:me", "execution:other"
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -25,6 +26,7 @@ CONTRACT = {
     "batches",
     "submitted",
     "classified",
+    "unsure",
     "superseded",
     "requeued",
     "failed",
@@ -81,7 +83,7 @@ RUN = Run(
     "2026-11-22",
     (
         batch(Tally(classified=70, requeued=20, failed=4, usage=Usage(1_000_000, 200_000))),
-        batch(Tally(classified=15, superseded=5, usage=Usage(500_000, 100_000)), 2),
+        batch(Tally(classified=15, unsure=6, superseded=5, usage=Usage(500_000, 100_000)), 2),
     ),
     blank_groups=(BlankGroup(1, ME, 3), BlankGroup(2, OTHER, 2)),
 )
@@ -95,8 +97,9 @@ def test_the_report_is_the_sum_over_the_run() -> None:
         "run_id": "2026-11-22",
         "status": "complete",
         "batches": 2,
-        "submitted": 114,
+        "submitted": 120,
         "classified": 85,
+        "unsure": 6,
         "superseded": 5,
         "requeued": 20,
         "failed": 9,
@@ -130,7 +133,7 @@ def test_a_run_without_anything_is_all_zeros() -> None:
 
 COUNTS = st.integers(0, 100_000)
 TALLIES = st.builds(
-    Tally, COUNTS, COUNTS, COUNTS, COUNTS, usage=st.builds(Usage, COUNTS, COUNTS, COUNTS)
+    Tally, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, usage=st.builds(Usage, COUNTS, COUNTS, COUNTS)
 )
 
 
@@ -141,8 +144,8 @@ def test_the_books_balance(tallies: list[Tally], blank: list[int]) -> None:
         Run("2026-11-22", batches, blank_groups=tuple(BlankGroup(1, ME, count) for count in blank))
     )
 
-    accounted = found["classified"] + found["superseded"] + found["requeued"] + found["failed"]
-    assert found["submitted"] == accounted - found["empty"]
+    ends = ("classified", "unsure", "superseded", "requeued", "failed")
+    assert found["submitted"] == sum(found[end] for end in ends) - found["empty"]
     assert found["saved_usd"] == pytest.approx(found["cost_usd"])
 
 
@@ -225,16 +228,56 @@ def test_a_canary_is_in_the_money_and_in_the_tokens_and_in_nothing_else() -> Non
 def test_the_details_say_what_tickets_became_and_why() -> None:
     one = Tally(classified=3, failed=1, categories=Counter(a=2, b=1), failures=Counter(refusal=1))
     two = Tally(classified=1, categories=Counter(b=1))
+    one = replace(one, outputs={"category": Counter(a=2, b=1)})
+    two = replace(two, outputs={"category": Counter(b=1)})
     run = Run("x", (batch(one), batch(two, 2)), blank_groups=(BlankGroup(1, ME, 3),))
 
-    assert report.details(run) == {
+    assert report.details(run, task()) == {
         "categories": {"a": 2, "b": 2},
         "failures": {"refusal": 1, "empty_ticket": 3},
+        "items": ["ticket", "tickets"],
+        "outputs": {"category": {"type": "label", "counts": {"a": 2, "b": 2}}},
     }
 
 
+def test_the_details_name_each_output_with_its_type_and_the_items_in_the_tasks_words() -> None:
+    output = {
+        "stars": {"type": "integer", "minimum": -5, "maximum": 5},
+        "spam": {"type": "boolean"},
+    }
+    reviews = changed(output=output, items=("review", "reviews"), max_tokens=100)
+    counted = {
+        "stars": Counter(numbers=2, sum=-7),
+        "spam": Counter(no=2),
+        "mood": Counter(good=1),  # an output that today's task does not know
+    }
+
+    details = report.details(Run("x", (batch(Tally(classified=2, outputs=counted)),)), reviews)
+
+    assert details["items"] == ["review", "reviews"]
+    assert details["outputs"] == {
+        "stars": {"type": "integer", "counts": {"numbers": 2, "sum": -7}},
+        "spam": {"type": "boolean", "counts": {"no": 2}},
+        "mood": {"type": "label", "counts": {"good": 1}},
+    }
+    assert details["categories"] == {}
+
+
+def test_what_was_answered_is_added_up_by_output_even_below_zero() -> None:
+    one = Tally(outputs={"stars": Counter(numbers=1, sum=-3), "tags": Counter(a=1)})
+    two = Tally(outputs={"stars": Counter(numbers=2, sum=1), "mood": Counter(good=1)})
+
+    assert (one + two).outputs == {
+        "stars": Counter(numbers=3, sum=-2),
+        "tags": Counter(a=1),
+        "mood": Counter(good=1),
+    }
+    assert one.outputs["stars"] == Counter(numbers=1, sum=-3)  # as before
+    assert (one + Tally()).outputs == (Tally() + one).outputs == one.outputs
+
+
 def test_what_is_kept_beyond_the_contract_is_not_returned() -> None:
-    kept = flat(RUN) | report.details(RUN) | {"month_cost_usd": 1.0, "notices": ["?"]}
+    kept = flat(RUN) | report.details(RUN, task()) | {"month_cost_usd": 1.0, "notices": ["?"]}
 
     assert report.output(kept) == flat(RUN)
 
