@@ -25,6 +25,38 @@ def labelled(*values: str, **keys: Any) -> Task:
     return changed(output={"category": {"type": "label", "values": list(values)}}, **keys)
 
 
+def reviews() -> Task:
+    """A task with an output of every type; DynamoDB and PartiQL reserve the names of two of them.
+    Either label may be left to a person."""
+    return changed(
+        items=("review", "reviews"),
+        max_tokens=600,
+        output={
+            "status": {"type": "label", "values": ["good", "bad"], "unsure": "unsure"},
+            "kind": {"type": "label", "values": ["short", "long"], "unsure": "cannot say"},
+            "topics": {"type": "labels", "values": ["price", "taste", "look"], "max_items": 2},
+            "size": {"type": "integer", "minimum": -5, "maximum": 5},
+            "spam": {"type": "boolean"},
+            "summary": {"type": "text", "max_characters": 40},
+            "points": {"type": "texts", "min_items": 1, "max_items": 3, "max_characters": 20},
+        },
+    )
+
+
+def reviewed(**other: Any) -> dict[str, Any]:
+    """An answer to `reviews()`, with other values for some of its outputs."""
+    usual = {
+        "status": "good",
+        "kind": "long",
+        "topics": ["price", "taste"],
+        "size": -3,
+        "spam": False,
+        "summary": "A \"fine\" thing.",
+        "points": ["cheap", "sweet"],
+    }
+    return usual | other
+
+
 def shown(*texts: str) -> list[tuple[str, bool]]:
     """Texts as a ticket shows its inputs."""
     return [(text, True) for text in texts]

@@ -1,5 +1,6 @@
 """Writes to tickets of every kind, in MiniStack's DynamoDB within this process."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,9 +12,10 @@ from msgspec.json import decode, encode
 from nightshift.aws import ClientError
 from nightshift.claude import results
 from nightshift.claude.money import Price
-from nightshift.errors import TableRefused
+from nightshift.errors import SettingsInvalid, TableRefused
 from nightshift.pace import Pace
 from nightshift.runs.ledger import Ledger
+from nightshift.task.task import Task
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import Change
@@ -21,7 +23,8 @@ from nightshift.writing.apply import Applied, Applier
 from nightshift.writing.decision import Rules
 from tests.crash_proof.edges import Aws
 from tests.crash_proof.world import Workshop, workshop
-from tests.tasks import task
+from tests.definitions import tables
+from tests.tasks import reviewed, reviews, task
 from tests.unit.examples import Item, item, name_of, raw, read, succeeded
 
 INPUTS = task().inputs
@@ -225,13 +228,19 @@ def test_a_refusal_that_is_none_of_the_tickets_leaves_as_it_is(
         table.write(changes)
 
 
-def apply(shop: Workshop, table: TicketTable, *items: Item) -> Applied:
+def apply(
+    shop: Workshop,
+    table: TicketTable,
+    *items: Item,
+    text: str = "billing",
+    asked: Task | None = None,
+) -> Applied:
     """Apply an answer to each of these tickets, as they were sent."""
     lines = [
-        results.read(raw(str(name_of(read(each), ordinal)), succeeded()))
+        results.read(raw(str(name_of(read(each), ordinal)), succeeded(text)))
         for ordinal, each in enumerate(items)
     ]
-    rules = Rules(task(), "msgbatch_1", "sorting@0123abcd", 3, "2026-11-22T02:00:00+00:00")
+    rules = Rules(asked or task(), "msgbatch_1", "sorting@0123abcd", 3, "2026-11-22T02:00:00+00:00")
     ledger = Ledger(shop.plain_client, "runs")
     applier = Applier(table, ledger, "2026-11-22", INPUTS, rules, PRICE, lambda: False)
     return applier.apply([line for line in lines if line])
@@ -272,6 +281,158 @@ def test_an_odd_ticket_without_room_for_its_answer_is_given_up(
 
     assert applied.tally.failures == {"no_room": 1}
     assert stored(shop)["classification_status"] == {"S": "failed"}
+
+
+# Answers of several outputs, whose names may be reserved words.
+
+OUTPUTS: dict[str, Attribute] = {
+    "status": {"S": "good"},
+    "kind": {"S": "long"},
+    "topics": {"L": [{"S": "price"}, {"S": "taste"}]},
+    "size": {"N": "-3"},
+    "spam": {"BOOL": False},
+    "summary": {"S": 'A "fine" thing.'},
+    "points": {"L": [{"S": "cheap"}, {"S": "sweet"}]},
+}
+MARKS = {
+    "classification_batch_id",
+    "classified_as",
+    "classified_at",
+    "classified_by",
+    "classified_from",
+    "classified_with",
+}
+
+
+@pytest.mark.parametrize("subject", [{"S": "Refund"}, {"NULL": True}], ids=["PartiQL", "alone"])
+def test_outputs_of_every_type_are_written_at_once(
+    shop: Workshop, table: TicketTable, aws: Doubtful, subject: Attribute
+) -> None:
+    put(shop, asked := item(subject=subject, classification_attempts=1, status="new", size=4))
+
+    applied = apply(shop, table, asked, text=json.dumps(reviewed()), asked=reviews())
+
+    written = stored(shop)
+    assert applied.tally.classified == 1
+    assert {name: written[name] for name in OUTPUTS} == OUTPUTS
+    assert written["classified_as"] == {"M": OUTPUTS}
+    assert written.keys() == {"ticket_id", "subject", "body", *OUTPUTS, *MARKS}
+    writes = [call for call in aws.calls if call not in ("DescribeTable", "BatchGetItem")]
+    assert writes == ["BatchExecuteStatement" if "S" in subject else "UpdateItem"]
+
+
+@pytest.mark.parametrize("subject", [{"S": "Refund"}, {"NULL": True}], ids=["PartiQL", "alone"])
+def test_of_an_edited_ticket_no_output_is_written(
+    shop: Workshop, table: TicketTable, subject: Attribute
+) -> None:
+    put(shop, item(subject=subject))
+    [asked] = table.read(["T-1"], INPUTS).values()
+    put(shop, edited := item(subject=subject, body="Another"))
+    change = Change(asked, OUTPUTS, ("classification_status",))
+
+    assert table.write([change]).changed == [change]
+    assert stored(shop) == edited
+
+
+@pytest.mark.parametrize("subject", [{"S": "Refund"}, {"NULL": True}], ids=["PartiQL", "alone"])
+def test_what_a_person_must_decide_is_found_in_the_index_with_the_other_outputs(
+    shop: Workshop, table: TicketTable, subject: Attribute
+) -> None:
+    before: dict[str, Any] = {"classified_from": "before", "classification_error": "x: y"}
+    put(shop, asked := item(subject=subject, **before))
+
+    text = json.dumps(reviewed(status="unsure"))
+    applied = apply(shop, table, asked, text=text, asked=reviews())
+
+    written, others = stored(shop), {n: v for n, v in OUTPUTS.items() if n != "status"}
+    assert applied.tally.unsure == 1
+    assert written["classification_status"] == {"S": "review"}
+    assert written["classified_as"] == {"M": others}
+    assert written.keys() == {
+        *("ticket_id", "subject", "body", "classification_status"),
+        *(*others, *MARKS - {"classified_from"}),
+    }
+    assert list(table.pending_ids("")) == []
+
+
+def test_a_ticket_without_room_for_its_outputs_is_given_up_with_the_reason(
+    shop: Workshop, table: TicketTable
+) -> None:
+    put(shop, full := item(body="x" * (409_600 - 350)))
+
+    applied = apply(shop, table, full, text=json.dumps(reviewed()), asked=reviews())
+
+    assert applied.tally.failures == {"no_room": 1}
+    assert stored(shop)["classification_status"] == {"S": "failed"}
+    assert stored(shop)["classification_error"]["S"].startswith("no_room: the ticket has no room")
+    assert not set(OUTPUTS) & set(stored(shop))
+
+
+def make_tickets_table(shop: Workshop, *key: tuple[str, str, str]) -> None:
+    """The ticket table, with another key: the name, the type and the kind of each part of it."""
+    definition = tables("tickets", "runs")["tickets"]
+    types = {name: kind for name, kind, _ in key} | {"classification_status": "S"}
+    shop.plain_client.delete_table(TableName="tickets")
+    shop.plain_client.create_table(
+        TableName="tickets",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, _, kind in key],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": kind} for name, kind in types.items()
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                **definition["GlobalSecondaryIndexes"][0],
+                "KeySchema": [
+                    {"AttributeName": "classification_status", "KeyType": "HASH"},
+                    {"AttributeName": key[0][0], "KeyType": "RANGE"},
+                ],
+            }
+        ],
+    )
+
+
+def test_a_table_with_a_key_of_another_name_is_read_and_written_by_it(
+    shop: Workshop, table: TicketTable, aws: Doubtful
+) -> None:
+    make_tickets_table(shop, ("product_id", "S", "HASH"))
+    odd: dict[str, Attribute] = {"T-1": {"S": "Refund"}, "T-2": {"NULL": True}, "T-3": {"S": "x"}}
+    sent = [item(ticket_id=ticket_id, subject=subject) for ticket_id, subject in odd.items()]
+    for each in sent:
+        named = {name: value for name, value in each.items() if name != "ticket_id"}
+        put(shop, {**named, "product_id": each["ticket_id"]})
+
+    assert table.key == "product_id"
+    assert list(table.pending_ids("T-1")) == ["T-2", "T-3"]
+    assert (table.any_pending("T-2", "T-3"), table.count_pending()) == (True, 3)
+    applied = apply(shop, table, *sent, text=json.dumps(reviewed()), asked=reviews())
+
+    assert applied.tally.classified == 3
+    assert table.count_pending() == 0
+    found = shop.plain_client.scan(TableName="tickets")["Items"]
+    assert {each["product_id"]["S"] for each in found} == set(odd)
+    assert all(each.items() >= OUTPUTS.items() and "ticket_id" not in each for each in found)
+    assert aws.calls.count("DescribeTable") == 1
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        [("product_id", "N", "HASH")],
+        [("product_id", "B", "HASH")],
+        [("product_id", "S", "HASH"), ("colour", "S", "RANGE")],
+    ],
+    ids=["a number", "binary", "a sort key"],
+)
+def test_a_table_with_another_kind_of_key_is_refused_before_anything_is_read(
+    shop: Workshop, table: TicketTable, aws: Doubtful, key: list[tuple[str, str, str]]
+) -> None:
+    make_tickets_table(shop, *key)
+
+    with pytest.raises(SettingsInvalid, match="a string, without a sort key"):
+        table.read(["T-1"], INPUTS)
+
+    assert aws.calls == ["DescribeTable"]
 
 
 @pytest.mark.parametrize("letter", ["Ж", "\U0001f3ab", "x", "\x01"])

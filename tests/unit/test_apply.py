@@ -1,5 +1,6 @@
 """Results into the table by the hundred: what is throttled, and what that costs."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -16,7 +17,7 @@ from nightshift.task.task import Task
 from nightshift.tickets.table import TicketTable
 from nightshift.writing.apply import Applied, Applier
 from nightshift.writing.decision import Rules
-from tests.tasks import task
+from tests.tasks import changed, reviewed, reviews, task
 from tests.unit.examples import Described, Item, errored, item, name_of, raw, read, succeeded
 
 IDS = [f"T-{number}" for number in range(60)]
@@ -32,6 +33,7 @@ class Table(Described):
         self.edits: dict[str, Item] = {}
         self.items = {ticket_id: stored(ticket_id) for ticket_id in IDS}
         self.written: Counter[str] = Counter()
+        self.parameters: dict[str, list[dict[str, str]]] = {}
         self.groups: list[int] = []
 
     def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
@@ -51,6 +53,7 @@ class Table(Described):
         if scripted := self.errors.get(ticket_id):
             return {"Error": {"Code": scripted.pop(0)}}
         self.written[ticket_id] += 1
+        self.parameters[ticket_id] = parameters
         return {}
 
 
@@ -195,6 +198,85 @@ def test_every_result_is_counted_as_what_it_is_and_as_what_became_of_it(
     assert (tally.long_usage.input_tokens, tally.long_usage.output_tokens) == (6_000, 21)
     assert tally.usage.input_tokens == 6_000 + 6 * 16
     assert tally.usage.output_tokens == 21 + 6 * 5
+
+
+def test_what_was_answered_is_counted_by_output_and_an_unsure_label_under_its_word(
+    table: Table, pace: Unpaced
+) -> None:
+    said = [
+        reviewed(),
+        reviewed(status="bad", topics=["look"], size=5, spam=True, points=["a", "b", "c"]),
+        reviewed(status="Unsure", topics=[], size=-5, summary="none"),
+        reviewed(status="unsure", kind="cannot say"),
+    ]
+    lines = [succeeded(json.dumps(each)) for each in said]
+
+    tally = apply(table, pace, said=[*lines, succeeded("?")], asked=reviews()).tally
+
+    assert (tally.classified, tally.unsure, tally.requeued) == (2, 2, 1)
+    assert (tally.accounted, tally.succeeded, tally.still_pending) == (5, 5, 1)
+    assert tally.outputs == {
+        "status": Counter(good=1, bad=1, unsure=2),
+        "kind": {"long": 3, "cannot say": 1},
+        "topics": Counter(price=2, taste=2, look=1),
+        "size": Counter(numbers=4, sum=-6),
+        "spam": Counter(yes=1, no=3),
+        "summary": Counter(texts=4, characters=3 * 15 + 4),
+        "points": Counter(texts=9, characters=3 * 10 + 3),
+    }
+    assert tally.categories == tally.outputs["status"]  # the first label
+    assert tally.unusable == {"unreadable_answer": 1}
+
+
+def test_without_an_answer_nothing_is_counted_of_any_output(table: Table, pace: Unpaced) -> None:
+    tally = apply(table, pace, said=[succeeded("?")] * 3, asked=reviews()).tally
+
+    assert (tally.requeued, tally.outputs, tally.categories) == (3, {}, {})
+
+
+def test_a_task_without_a_label_has_no_categories(table: Table, pace: Unpaced) -> None:
+    size = changed(output={"size": {"type": "integer", "minimum": 1, "maximum": 9}}, max_tokens=99)
+
+    tally = apply(table, pace, said=[succeeded('{"size": 4}')] * 2, asked=size).tally
+
+    assert (tally.categories, tally.outputs) == ({}, {"size": Counter(numbers=2, sum=8)})
+
+
+def test_what_is_superseded_is_in_no_count_of_outputs(table: Table, pace: Unpaced) -> None:
+    table.edits["T-0"] = item(ticket_id="T-0", body="Never mind, I found it.")
+    said = [succeeded(json.dumps(reviewed(status="unsure")))] * 2
+
+    tally = apply(table, pace, said=said, asked=reviews()).tally
+
+    assert (tally.superseded, tally.unsure) == (1, 1)
+    assert tally.outputs["status"] == {"unsure": 1}
+
+
+NO_ROOM = "no_room: the ticket has no room for its answer: DynamoDB takes 400 KB an item."
+
+
+@pytest.mark.parametrize("too_large", [1, 2])
+def test_a_ticket_without_room_is_failed_with_the_reason_and_then_without(
+    table: Table, pace: Unpaced, too_large: int
+) -> None:
+    table.errors["T-1"] = ["ValidationError"] * too_large
+
+    said = [succeeded(json.dumps(reviewed()))] * 3
+    tally = apply(table, pace, said=said, asked=reviews()).tally
+
+    assert (tally.classified, tally.failed, tally.still_pending) == (2, 1, 0)
+    assert tally.failures == {"no_room": 1}
+    assert tally.outputs["status"] == {"good": 2}
+    told = {"S": NO_ROOM} in table.parameters["T-1"]
+    assert {"S": "failed"} in table.parameters["T-1"]
+    assert told == (too_large == 1)
+
+
+def test_a_ticket_that_takes_no_change_at_all_stops_it(table: Table, pace: Unpaced) -> None:
+    table.errors["T-1"] = ["ValidationError"] * 3
+
+    with pytest.raises(TableRefused, match="takes no change to 1 tickets"):
+        apply(table, pace)
 
 
 def test_a_ticket_that_keeps_changing_is_somebody_elses(table: Table, pace: Unpaced) -> None:

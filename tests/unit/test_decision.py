@@ -1,5 +1,6 @@
 """What a result means for its ticket: every answer, every error, and a person always wins."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from nightshift.claude.results import Result
 from nightshift.task.answer import Answer
 from nightshift.tickets.ticket import Change, Ticket
 from nightshift.writing.decision import Decision, Rules, decide
-from tests.tasks import CATEGORIES, changed, task
+from tests.tasks import CATEGORIES, changed, reviewed, reviews, task
 from tests.unit.examples import Item, errored, item, name_of, raw, read, succeeded, ticket
 
 VERSION = "sorting@0123abcd"
@@ -134,6 +135,187 @@ def test_an_error_is_a_short_name_a_colon_and_a_sentence(result: dict[str, Any],
     short, _, sentence = error.partition(": ")
     assert short == name
     assert len(sentence) > 20
+
+
+REVIEWS = replace(RULES, task=reviews())
+
+
+def review(**other: Any) -> dict[str, Any]:
+    """A result with an answer to a task of several outputs."""
+    return succeeded(json.dumps(reviewed(**other)))
+
+
+def test_every_output_is_written_as_its_type_and_once_more_together() -> None:
+    decision = decided(review(), REVIEWS)
+
+    assert decision.change is not None
+    values = decision.change.values
+    outputs = {name: values[name] for name in reviewed()}
+    assert outputs == {
+        "status": {"S": "good"},
+        "kind": {"S": "long"},
+        "topics": {"L": [{"S": "price"}, {"S": "taste"}]},
+        "size": {"N": "-3"},
+        "spam": {"BOOL": False},
+        "summary": {"S": 'A "fine" thing.'},
+        "points": {"L": [{"S": "cheap"}, {"S": "sweet"}]},
+    }
+    assert values["classified_as"] == {"M": outputs}
+    assert values["classified_from"] == {"S": ticket().digest}
+    assert values["classified_with"] == {"S": VERSION}
+    assert (decision.outcome, decision.answer) == ("classified", Answer(reviewed()))
+
+
+def test_spelling_is_forgiven_and_what_the_task_says_is_written() -> None:
+    said = review(status=" GOOD ", topics=["Taste", "taste"], size=3.0, summary=" fine\n")
+
+    values = written(decided(said, REVIEWS))
+
+    assert (values["status"], values["topics"]) == ("good", [{"S": "taste"}])
+    assert (values["size"], values["summary"]) == ("3", "fine")
+
+
+@pytest.mark.parametrize(
+    ("answer", "unsure"),
+    [
+        (reviewed(status="unsure"), {"status"}),
+        (reviewed(status="Unsure "), {"status"}),
+        (reviewed(kind="cannot say"), {"kind"}),
+        (reviewed(status="unsure", kind="cannot say"), {"status", "kind"}),
+    ],
+)
+def test_what_a_person_must_decide_is_not_written_and_all_else_is(
+    answer: dict[str, Any], unsure: set[str]
+) -> None:
+    decision = decided(succeeded(json.dumps(answer)), REVIEWS, classification_attempts=2)
+
+    assert (decision.outcome, decision.still_pending) == ("unsure", False)
+    assert decision.answer and set(decision.answer.unsure) == unsure
+    assert decision.change is not None
+    values = decision.change.values
+    assert set(reviewed()) - set(values) == unsure
+    assert values["classification_status"] == {"S": "review"}
+    assert values["classified_as"]["M"].keys() == set(reviewed()) - unsure
+    assert values["classified_with"] == {"S": VERSION}
+    assert "classified_from" not in values
+    assert set(decision.change.remove) == {
+        "classified_from",
+        "classification_attempts",
+        "classification_error",
+    }
+
+
+def test_a_lone_label_that_is_left_to_a_person_leaves_no_answer_of_before() -> None:
+    output = {"category": {"type": "label", "values": ["billing"], "unsure": "unsure"}}
+    rules = replace(RULES, task=changed(output=output))
+
+    decision = decided(succeeded("Unsure."), rules, classified_as="other", classified_from="before")
+
+    assert decision.outcome == "unsure"
+    assert written(decision) == {
+        "classification_status": "review",
+        "classified_at": "2026-11-22T04:00:00+00:00",
+        "classified_by": "claude-haiku-4-5-20251001",
+        "classified_with": VERSION,
+        "classification_batch_id": "msgbatch_1",
+    }
+    assert decision.change is not None
+    assert {"classified_from", "classified_as"} <= set(decision.change.remove)
+
+
+NO_ANSWERS = {
+    "prose": "It is good.",
+    "a bare word": "good",
+    "JSON that is cut off": json.dumps(reviewed())[:-9],
+    "JSON and more": json.dumps(reviewed()) + " I hope this helps.",
+    "a list": json.dumps([reviewed()]),
+    "null": "null",
+    "nothing": "",
+    "one output less": json.dumps({n: v for n, v in reviewed().items() if n != "spam"}),
+    "one output more": json.dumps(reviewed(reason="?")),
+    "another label": json.dumps(reviewed(status="great")),
+    "a label of another output": json.dumps(reviewed(kind="good")),
+    "a label that is no text": json.dumps(reviewed(status=1)),
+    "an output that is null": json.dumps(reviewed(status=None)),
+    "unsure where nobody allows that": json.dumps(reviewed(topics=["unsure"])),
+    "unsure, beside what is not allowed": json.dumps(reviewed(status="unsure", size=6)),
+    "too many labels": json.dumps(reviewed(topics=["price", "taste", "look"])),
+    "labels that are no list": json.dumps(reviewed(topics="price")),
+    "too large a number": json.dumps(reviewed(size=6)),
+    "too small a number": json.dumps(reviewed(size=-6)),
+    "a fraction": json.dumps(reviewed(size=1.5)),
+    "a number in quotes": json.dumps(reviewed(size="1")),
+    "a number that is true": json.dumps(reviewed(size=True)),
+    "yes": json.dumps(reviewed(spam="yes")),
+    "too long a text": json.dumps(reviewed(summary="x" * 41)),
+    "an empty text": json.dumps(reviewed(summary=" ")),
+    "too few texts": json.dumps(reviewed(points=[])),
+    "too many texts": json.dumps(reviewed(points=list("abcd"))),
+    "too long a text in a list": json.dumps(reviewed(points=["x" * 21])),
+    "a list within a list": json.dumps(reviewed(points=[["a"]])),
+    "half a character": json.dumps(reviewed(summary="\ud800")),
+}
+
+
+@pytest.mark.parametrize("text", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_an_answer_that_the_task_does_not_allow_is_an_attempt_and_never_written(text: str) -> None:
+    decision = decided(succeeded(text), REVIEWS)
+    last = decided(succeeded(text), REVIEWS, classification_attempts=2)
+
+    assert (decision.outcome, decision.still_pending, decision.answer) == ("requeued", True, None)
+    assert written(decision).keys() == {"classification_attempts", "classification_batch_id"}
+    assert (last.outcome, last.reason) == ("failed", "unreadable_answer")
+    assert written(last).keys() == {
+        "classification_status",
+        "classification_attempts",
+        "classification_batch_id",
+        "classification_error",
+    }
+
+
+@pytest.mark.parametrize("stop_reason", ["max_tokens", "refusal"])
+def test_an_answer_that_did_not_end_is_never_written_even_if_it_fits(stop_reason: str) -> None:
+    cut = succeeded(json.dumps(reviewed()), stop_reason=stop_reason)
+
+    decision = decided(cut, REVIEWS)
+
+    assert (decision.outcome, decision.answer) == ("requeued", None)
+    assert "status" not in written(decision)
+
+
+@pytest.mark.parametrize("text", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_an_answer_of_another_version_that_does_not_fit_today_is_requeued(text: str) -> None:
+    outdated = replace(REVIEWS, outdated=True)
+
+    decision = decided(succeeded(text), outdated, classification_attempts=2)
+
+    assert decision == Decision("requeued", still_pending=True)
+
+
+def test_the_version_that_was_asked_is_written_not_todays() -> None:
+    rules = replace(REVIEWS, version="reviews@00000000", outdated=True)
+
+    assert written(decided(review(), rules))["classified_with"] == "reviews@00000000"
+    assert "classified_with" not in written(decided(review(), replace(rules, version="")))
+
+
+@pytest.mark.parametrize(
+    ("now", "outcome"),
+    [
+        ({"classification_status": None}, "classified"),
+        ({"classification_status": "review"}, "unsure"),
+    ],
+)
+def test_read_again_an_answer_has_the_outcome_that_was_written(
+    now: dict[str, Any], outcome: str
+) -> None:
+    said = reviewed(status="unsure") if outcome == "unsure" else reviewed()
+    shown = ticket(classification_batch_id="msgbatch_1", **now)
+
+    again = decide(line_for(ticket(), succeeded(json.dumps(said))), shown, REVIEWS)
+
+    assert (again.outcome, again.change, again.still_pending) == (outcome, None, False)
+    assert again.answer and again.answer.values["size"] == -3
 
 
 OUTDATED = replace(RULES, outdated=True)

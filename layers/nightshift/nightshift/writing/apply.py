@@ -106,9 +106,9 @@ class Applier:
                 outputs[name][output.unsure] += 1
 
     @property
-    def _first_label(self) -> str | None:
+    def _first_label(self) -> str:
         outputs = self.rules.task.output.items()
-        return next((name for name, output in outputs if isinstance(output, Label)), None)
+        return next((name for name, output in outputs if isinstance(output, Label)), "")
 
     def _ticket_ids(self, results: Sequence[Result]) -> list[str]:
         """The results' ticket ids; the run table knows those too long for a custom_id, by hash."""
@@ -151,7 +151,7 @@ class Applier:
             **counts,
             usage=usage,
             long_usage=long_usage,
-            categories=Counter(outputs[self._first_label] if self._first_label else ()),
+            categories=Counter(outputs.get(self._first_label)),
             failures=failures,
             outputs=dict(outputs),
             unusable=thrown_away,
