@@ -137,7 +137,9 @@ def test_a_batch_of_invalid_requests_alone_gives_up_no_ticket(ours: Workshop) ->
 # A task file deployed while a batch is out: its answers are paid, and edits are still found.
 
 # Everything about it is another: what it reads, how it shows it, what it allows.
-SINCE = labelled("billing", "urgent", message="{subject}: {body}", input={"subject": 500, "body": 1})
+SINCE = labelled(
+    "billing", "urgent", message="{subject}: {body}", input={"subject": 500, "body": 1}
+)
 
 
 def answers(**texts: str) -> list[RowRule]:

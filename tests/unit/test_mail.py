@@ -129,7 +129,17 @@ def test_a_report_of_before_outputs_were_counted_is_told_as_ever() -> None:
 def test_what_there_is_nothing_to_say_about_is_left_out() -> None:
     quiet = text(failed=0, failures={}, categories={}, requeued=0, superseded=0)
 
-    for word in ("Given up", "person", "review", "technical", "went back", "by hand", "average", "Note", " of $"):
+    for word in (
+        "Given up",
+        "person",
+        "review",
+        "technical",
+        "went back",
+        "by hand",
+        "average",
+        "Note",
+        " of $",
+    ):
         assert word not in quiet
     assert quiet.startswith("All is done: 1,200 tickets sorted.\n")
 

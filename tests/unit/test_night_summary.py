@@ -164,7 +164,9 @@ def test_a_ticket_that_the_table_lost_is_noticed(night: Night) -> None:
 
 
 def test_a_night_that_gave_most_tickets_up_is_no_good_one_and_says_what_to_do(night: Night) -> None:
-    prose = {"unreadable_answer: no answer was one that the task allows in 3 attempts.": ["R"] * 600}
+    prose = {
+        "unreadable_answer: no answer was one that the task allows in 3 attempts.": ["R"] * 600
+    }
     tickets = replace(sorted_as(other=500), failed=prose)
     output = OUTPUT | {"empty": 0}
     bad = replace(night, output=output, tickets=tickets, findings=Findings(1_100, [], []))

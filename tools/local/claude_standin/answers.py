@@ -11,7 +11,13 @@ import msgspec
 
 from tools.local.claude_standin.errors import ApiError, invalid
 from tools.local.claude_standin.inventions import chosen, invented
-from tools.local.claude_standin.params import Template, count_tokens, messages_error, user_text
+from tools.local.claude_standin.params import (
+    Template,
+    count_tokens,
+    messages_error,
+    too_long,
+    user_text,
+)
 
 KEYWORDS = {
     "billing": (
@@ -105,10 +111,12 @@ def answer(
     custom_id: str, template: Template, messages: Any, rules: list[RowRule], in_cache: bool
 ) -> Answer:
     """Answer one request; where its prefix is not `in_cache`, it is written."""
-    error = template.error or messages_error(messages, template.model)
+    error = template.error or messages_error(messages, template)
     if error:
         return refused(custom_id, error)
     text = user_text(messages)
+    if error := too_long(prompt_tokens(template, text), template.model):
+        return refused(custom_id, error)
     outcome = next((rule.outcome for rule in rules if rule.take(custom_id, text)), {})
     kind = outcome.get("type", "succeeded")
     if kind == "errored":
@@ -117,6 +125,11 @@ def answer(
     if kind != "succeeded":
         return Answer(custom_id, kind)
     return _succeeded(custom_id, template, text, outcome, in_cache)
+
+
+def prompt_tokens(template: Template, text: str) -> int:
+    """Tokens of a whole prompt whose messages hold this text."""
+    return template.system_tokens + count_tokens(text, template.model) + MESSAGE_OVERHEAD
 
 
 def refused(custom_id: str, error: ApiError) -> Answer:
@@ -185,9 +198,7 @@ def classify(text: str, categories: tuple[str, ...]) -> str:
 def _succeeded(
     custom_id: str, template: Template, text: str, outcome: dict[str, Any], in_cache: bool
 ) -> Answer:
-    model = template.model
-    assert model is not None, "a request for an unknown model is refused before"
-    asked = count_tokens(text, model) + template.system_tokens + MESSAGE_OVERHEAD
+    asked = prompt_tokens(template, text)
     cached = template.cached_tokens
     row = Answer(
         custom_id,
@@ -196,7 +207,7 @@ def _succeeded(
         thinking=outcome.get("thinking", _thoughts(template, text)),
         stop_reason=outcome.get("stop_reason", "end_turn"),
         stop_details=outcome.get("stop_details"),
-        model=model.id,
+        model=template.model.id if template.model else "",
         input_tokens=asked - cached,
         cache_write_tokens=0 if in_cache else cached,
         cache_read_tokens=cached if in_cache else 0,

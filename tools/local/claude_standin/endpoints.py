@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tools.local.claude_standin.answers import MESSAGE_OVERHEAD, message
+from tools.local.claude_standin.answers import message, prompt_tokens
 from tools.local.claude_standin.batches import Batch, Batches, parse_json
 from tools.local.claude_standin.errors import TYPES, ApiError, invalid, not_found
 from tools.local.claude_standin.models import MODELS, find, info
 from tools.local.claude_standin.params import (
     COUNTED,
-    count_tokens,
     messages_error,
     template,
     user_text,
@@ -111,7 +110,7 @@ def _messages(call: Call, batches: Batches) -> Reply:
         raise invalid("stream: this stand-in does not stream")
     messages = params.pop("messages", None)
     judged = template(params, call.version, batch=False)
-    if error := judged.error or messages_error(messages, judged.model):
+    if error := judged.error or messages_error(messages, judged):
         raise error
     row = batches.answer("", judged, messages)
     if row.type != "succeeded":
@@ -129,10 +128,9 @@ def _count_tokens(call: Call, batches: Batches) -> Reply:
         raise invalid(f"{name}: Extra inputs are not permitted")
     messages = params.pop("messages", None)
     judged = template({"max_tokens": 1} | params, call.version, batch=False)
-    if error := judged.error or messages_error(messages, judged.model):
+    if error := judged.error or messages_error(messages, judged):
         raise error
-    text_tokens = count_tokens(user_text(messages), judged.model)
-    return Reply({"input_tokens": judged.system_tokens + text_tokens + MESSAGE_OVERHEAD})
+    return Reply({"input_tokens": prompt_tokens(judged, user_text(messages))})
 
 
 def _models(call: Call, batches: Batches) -> Reply:

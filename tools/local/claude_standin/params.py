@@ -6,7 +6,7 @@ exact; the others follow the API's style.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,12 +43,17 @@ SCHEMA_KEYS = {
 SCHEMA_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
+type Mark = tuple[str, Any]
+"""Where a cache_control is, and what it says."""
+
+
 @dataclass(frozen=True)
 class Template:
     """The params that requests share: all but the messages, judged and measured.
 
     `cached` is the text that the cache keeps: the system prompt up to its last mark, if that is
-    long enough. Marks in tools and messages are judged, but nothing is cached for them.
+    long enough. Marks outside of it are judged, but nothing is cached for them; `marks` are those
+    that come before the messages.
     """
 
     params: dict[str, Any]
@@ -61,6 +66,7 @@ class Template:
     cached: str = ""
     cached_tokens: int = 0
     cache_ttl: str = "5m"
+    marks: tuple[Mark, ...] = ()
 
 
 def template(params: dict[str, Any], version: str, batch: bool) -> Template:
@@ -74,7 +80,8 @@ def template(params: dict[str, Any], version: str, batch: bool) -> Template:
     tokens = count_tokens(text, model) if text else 0
     if schema is not None:
         tokens += HIDDEN_PROMPT + count_tokens(msgspec.json.encode(schema).decode(), model)
-    judged = Template(params, model, error, schema, labels, text, tokens)
+    marks = tuple(_marks(params))
+    judged = Template(params, model, error, schema, labels, text, tokens, marks=marks)
     blocks = system if isinstance(system, list) else []
     marked = [place for place, block in enumerate(blocks) if block.get("cache_control")]
     if not marked:
@@ -110,9 +117,18 @@ def user_text(messages: Any) -> str:
     return "\n".join(text_of(turn.get("content")) for turn in turns)
 
 
-def messages_error(messages: Any, model: Model | None) -> ApiError | None:
-    problem = next(_message_problems(messages, model), None)
+def messages_error(messages: Any, template: Template) -> ApiError | None:
+    """What is wrong with the messages of one request beside its template."""
+    problem = next(_message_problems(messages, template.model), None)
+    problem = problem or next(_late_mark_problems(messages, template), None)
     return invalid(problem) if problem else None
+
+
+def too_long(tokens: int, model: Model | None) -> ApiError | None:
+    """What the API says of a prompt beyond the context window."""
+    if model is None or tokens <= model.max_input_tokens:
+        return None
+    return invalid(f"prompt is too long: {tokens} tokens > {model.max_input_tokens} maximum")
 
 
 def _problems(
@@ -131,7 +147,7 @@ def _problems(
         if name not in ALLOWED and (name not in SAMPLING or version >= NEW_VERSION):
             yield invalid(f"{name}: Extra inputs are not permitted")
     yield from map(invalid, _system_problems(params.get("system")))
-    yield from map(invalid, _mark_problems(params.get("system")))
+    yield from map(invalid, _mark_problems(_marks(params)))
     if model is None:
         yield ApiError(404, f"model: {params['model']}")
     else:
@@ -160,24 +176,40 @@ def _system_problems(system: Any) -> Iterator[str]:
             yield "system: text content blocks must be non-empty"
 
 
-def _mark_problems(system: Any) -> Iterator[str]:
+def _marks(params: dict[str, Any]) -> Iterator[Mark]:
+    """The marks before the messages, in the order in which the API goes through them."""
+    for part in ("tools", "system"):
+        yield from _marks_in(params.get(part), part)
+
+
+def _marks_in(blocks: Any, place: str) -> Iterator[Mark]:
+    for i, block in enumerate(blocks if isinstance(blocks, list) else ()):
+        if isinstance(block, dict) and block.get("cache_control") is not None:
+            yield f"{place}.{i}.cache_control", block["cache_control"]
+
+
+def _late_mark_problems(messages: list[Any], template: Template) -> Iterator[str]:
+    """What is wrong with marks in messages, and with the one of the whole request, which the API
+    sets on the last block."""
+    late: list[Mark] = []
+    for i, turn in enumerate(messages):
+        late += _marks_in(turn["content"], f"messages.{i}.content")
+    if whole := template.params.get("cache_control"):
+        late.append(("cache_control", whole))
+    if late:
+        yield from _mark_problems([*template.marks, *late])
+
+
+def _mark_problems(found: Iterable[Mark]) -> Iterator[str]:
     """What is wrong with the marks for the cache (texts seen in 2026-04 and 2026-08)."""
-    blocks = (
-        [block for block in system if isinstance(block, dict)] if isinstance(system, list) else []
-    )
-    marks = {
-        i: block["cache_control"] for i, block in enumerate(blocks) if "cache_control" in block
-    }
+    marks = list(found)
     if len(marks) > MOST_MARKS:
         yield (
             f"A maximum of {MOST_MARKS} blocks with cache_control may be provided. "
             f"Found {len(marks)}."
         )
     short_lived = False
-    for i, mark in marks.items():
-        where = f"system.{i}.cache_control"
-        if mark is None:
-            continue
+    for where, mark in marks:
         if not isinstance(mark, dict) or mark.get("type") != "ephemeral":
             yield f"{where}: Input tag found does not match 'ephemeral'"
         elif mark.get("ttl", "5m") not in TTLS:
