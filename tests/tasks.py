@@ -51,7 +51,7 @@ def reviewed(**other: Any) -> dict[str, Any]:
         "topics": ["price", "taste"],
         "size": -3,
         "spam": False,
-        "summary": "A \"fine\" thing.",
+        "summary": 'A "fine" thing.',
         "points": ["cheap", "sweet"],
     }
     return usual | other

@@ -33,6 +33,7 @@ def table_of(key: str, name: str = "tickets") -> dict[str, Any]:
             {"AttributeName": each, "AttributeType": "S"} for each in (key, status)
         ],
         "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+        "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
         "GlobalSecondaryIndexes": [
             {
                 "IndexName": STATUS_INDEX,

@@ -51,18 +51,11 @@ def test_a_model_without_a_price_is_refused_with_those_that_have_one(
     assert nights == []
 
 
-def test_a_task_may_be_the_path_of_a_file(
-    monkeypatch: pytest.MonkeyPatch, nights: list[Asked]
-) -> None:
-    assert called(monkeypatch, "--task", str(FILE)) == command.GOOD
-
-    assert [night.task for night in nights] == [task()]
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("--task", "no-such-task"), "There is no task 'no-such-task'."),
+        (("--task", str(FILE)), "put the file into layers/nightshift/nightshift/tasks/ and say"),
         (("--model", "claude-opus-5-5"), "max_tokens: 16 leaves claude-opus-5-5 no room"),
     ],
 )
