@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nightshift.task.request import template_for
 from nightshift.task.task import TASKS, Task, load
-from tests.tasks import changed, labelled, reviews, task
+from tests.tasks import CATEGORIES, changed, labelled, reviews, task
 from tools.local.claude_standin.answers import Answer, RowRule, answer
 from tools.local.claude_standin.inventions import labels_of
 from tools.local.claude_standin.models import MODELS, find
@@ -206,7 +206,7 @@ def test_a_bare_word_may_be_the_one_that_leaves_it_to_a_person() -> None:
 
 
 def test_labels_with_definitions_are_labels_alone() -> None:
-    assert labels_of(task().system_prompt) == tuple(task().output["category"].values)  # type: ignore[union-attr]
+    assert labels_of(task().system_prompt) == CATEGORIES
     assert labels_of("You are a poet.") == ()
 
 

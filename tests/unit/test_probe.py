@@ -146,6 +146,6 @@ def test_what_is_told_names_the_counts_and_what_to_look_at() -> None:
 
     assert said.startswith("57 of 100 answers of claude-haiku-4-5 to task@")
     assert "(50 unreadable_answer, 5 max_tokens, 2 refusal)" in said
-    for place in ("the prompt", "categories in the task file", "max_tokens in the task file"):
+    for place in ("the prompt", "the outputs in the task file", "max_tokens in the task file"):
         assert place in said
     assert "at most 100 requests" in said

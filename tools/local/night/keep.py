@@ -131,8 +131,9 @@ def _answer(value: Any) -> Any:
 
 
 def _cell(value: Any) -> str:
-    plain = value if isinstance(value, str) else json.dumps(value, default=_plain)
-    text = plain[:LONGEST_CELL]
+    if not isinstance(value, str):  # a number below zero is no formula
+        return json.dumps(value, default=_plain)[:LONGEST_CELL]
+    text = value[:LONGEST_CELL]
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
