@@ -116,6 +116,10 @@ def _tickets(world: World, tickets: Iterable[dict[str, Any]]) -> Iterator[str]:
         expected = (None, answers.get(name)) if before["subject"] else ("failed", None)
         if said != expected:
             yield f"{name}: status and category are {said}, not {expected}"
+        if ticket.get("classified_as") != ticket.get("category"):
+            yield f"{name}: classified_as is {ticket.get('classified_as')}, not the category"
+        if ("classified_with" in ticket) != ("category" in ticket):
+            yield f"{name}: a category goes with the version that gave it"
     if now:
         yield f"tickets out of nowhere: {sorted(now)}"
 
