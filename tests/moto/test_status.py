@@ -7,7 +7,12 @@ import pytest
 from tests.moto.scene import DAY, Scene, Step
 
 POLLS = 60
-UNKNOWN = {"seconds": None, "list_lag_looks": 10**6, "missing_looks": 10**6}
+UNKNOWN = {
+    "seconds": None,
+    "list_lag_looks": 10**6,
+    "missing_looks": 10**6,
+    "missing_looks_after_end": 10**6,
+}
 
 
 @pytest.fixture
