@@ -1,15 +1,19 @@
 """One local cloud and one deployment for all nights; every night leaves it as it found it."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.stack.stack import CANARY, LIFE, Stack
+from tests.tasks import FILE
 from tools.local.claude_standin import StandIn, running
-from tools.local.cloud.cloud import LocalCloud, local_cloud
+from tools.local.cloud.cloud import REPOSITORY, LocalCloud, local_cloud
 from tools.local.cloud.stack import build, deploy
 
+REVIEWS = Path(__file__).with_name("reviews.toml")
 # A minute of waiting takes a sixteenth of a second.
 WAIT_SCALE = 0.001
 
@@ -19,6 +23,8 @@ class Place(NamedTuple):
 
     cloud: LocalCloud
     claude: StandIn
+    template: Path
+    """Of the built project, with the tests' own tasks among the shipped ones."""
 
     def deploy(self, name: str, **more: str) -> Stack:
         """A new stack, still without a key; `more` are its parameters beside the usual ones."""
@@ -28,8 +34,9 @@ class Place(NamedTuple):
             "MaxRequestsPerBatch": "5",
             "Architecture": "x86_64",
             "LogLevel": "DEBUG",
+            "Task": FILE.stem,
         }
-        outputs = deploy(self.cloud, name, build(self.cloud), parameters | more)
+        outputs = deploy(self.cloud, name, self.template, parameters | more)
         stack = Stack(self.cloud, self.claude, name, outputs)
         assert stack.inbox  # open from now on
         return stack
@@ -43,7 +50,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         running(life=LIFE) as claude,
         local_cloud(directory, wait_scale=WAIT_SCALE, settings=enforced) as cloud,
     ):
-        yield Place(cloud, claude)
+        yield Place(cloud, claude, _with_tasks(cloud, tmp_path_factory.mktemp("project")))
+
+
+def _with_tasks(cloud: LocalCloud, project: Path) -> Path:
+    """A copy of the built project to which the tests' tasks are added; returns its template."""
+    copy = project / ".aws-sam" / "build"
+    shutil.copytree(build(cloud).parent, copy, symlinks=True)
+    shutil.copy(REPOSITORY / "workflow.asl.yaml", project)
+    for task in (FILE, REVIEWS):
+        shutil.copy(task, copy / "NightshiftLayer/python/nightshift/tasks")
+    return copy / "template.yaml"
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,16 @@
 """A job that nobody has thought of: one task file, on a table whose key has another name."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nightshift.task.task import load
-from tests.stack.conftest import Place
+from tests.stack.conftest import REVIEWS, Place
 from tests.stack.stack import Stack
-from tools.local.cloud.cloud import REPOSITORY
-from tools.local.cloud.stack import build, deploy
 
-TASK = Path(__file__).with_name("reviews.toml")
 TABLE = "shop-reviews"
 WRONG = {
     "out of bounds": {"size": 6},
@@ -37,14 +32,8 @@ GOOD = {
 
 
 @pytest.fixture(scope="module")
-def shop(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The built project with one more task file, deployed beside a table of the shop's own."""
-    built = build(place.cloud).parent
-    project = tmp_path_factory.mktemp("project")
-    copy = project / ".aws-sam" / "build"
-    shutil.copytree(built, copy, symlinks=True)
-    shutil.copy(REPOSITORY / "workflow.asl.yaml", project)
-    shutil.copy(TASK, copy / "NightshiftLayer/python/nightshift/tasks")
+def shop(place: Place) -> Iterator[Stack]:
+    """The project with one more task file, deployed beside a table of the shop's own."""
     place.cloud.client("dynamodb").create_table(
         TableName=TABLE,
         AttributeDefinitions=[
@@ -64,20 +53,7 @@ def shop(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
         ],
         BillingMode="PAY_PER_REQUEST",
     )
-    parameters = {
-        "AnthropicBaseUrl": place.claude.url,
-        "ScheduleState": "DISABLED",
-        "Architecture": "x86_64",
-        "TicketTable": TABLE,
-        "Task": TASK.stem,
-    }
-    stack = Stack(
-        place.cloud,
-        place.claude,
-        "shop",
-        deploy(place.cloud, "shop", copy / "template.yaml", parameters),
-    )
-    assert stack.inbox
+    stack = place.deploy("shop", TicketTable=TABLE, Task=REVIEWS.stem, MaxRequestsPerBatch="1000")
     stack.store_key(place.claude.api_key)
     stack.claude.control.clear()
     yield stack
@@ -125,7 +101,7 @@ def test_a_job_of_one_file_runs_and_wrong_answers_are_never_written(shop: Stack)
     night = shop.run(run_id="one").output
 
     found = reviews(shop)
-    task = load(str(TASK))
+    task = load(str(REVIEWS))
     wrong = {*WRONG, "cut", "no json"}
     answered = {name: found[name] for name in [*names, "said"]}
     for name, item in answered.items():
