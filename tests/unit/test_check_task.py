@@ -105,7 +105,7 @@ def test_a_file_that_does_not_fit_says_where_and_why(
         (["no-such-task"], "There is no task 'no-such-task'. Choose one of: "),
         (["no-such-file.toml"], "There is no task 'no-such-file.toml'."),
         (["--model", "claude-nobody"], "claude-nobody"),
-        (["--model", "claude-opus-5-5"], "Set max_tokens to 1033 or more"),
+        ([str(FILE), "--model", "claude-opus-5-5"], "Set max_tokens to 1033 or more"),
     ],
 )
 def test_what_is_not_there_or_has_no_room_is_refused(
