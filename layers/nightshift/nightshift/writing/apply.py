@@ -141,7 +141,7 @@ class Applier:
                 failures[decision.reason] += 1
             if decision.answer:
                 self._count(decision.answer, outputs)
-            if what := unusable(result, self.rules.task):
+            if not decision.answer and (what := unusable(result, self.rules.task)):
                 thrown_away[what] += 1
             usage += result.usage
             if self.price.is_long(result.usage):
