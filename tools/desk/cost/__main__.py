@@ -5,7 +5,6 @@ Exit codes: 0 a table, 2 nothing to count, or a model without a price.
 
 import argparse
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -15,7 +14,7 @@ from nightshift.task.task import DEFAULT
 from nightshift.task.task import load as load_task
 from tools.desk.cost.compare import load, offers
 from tools.desk.cost.screen import comparison
-from tools.local.night.tickets import UnusableFile
+from tools.local.night.tickets import UnusableFile, add_tickets_option
 
 GOOD, UNUSABLE = 0, 2
 DEFAULT_MODEL = "claude-haiku-4-5"  # as in template.yaml
@@ -40,13 +39,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make cost", description="What tickets would cost, without sending anything."
     )
-    parser.add_argument(
-        "--tickets",
-        type=Path,
-        metavar="FILE",
-        help="JSONL, JSONL.gz or CSV with ticket_id (or id) and the task's inputs; "
-        "without it, 3,000 invented tickets",
-    )
+    add_tickets_option(parser)
     parser.add_argument(
         "--task",
         default=DEFAULT,

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,7 +20,7 @@ from nightshift.task.task import DEFAULT, TASKS, check_room, load
 from tools.local.cloud.cloud import REPOSITORY, LocalCloudFailed
 from tools.local.night.claude import ClaudeMissing, real_claude
 from tools.local.night.night import Asked, run
-from tools.local.night.tickets import UnusableFile
+from tools.local.night.tickets import UnusableFile, add_tickets_option
 
 DIRECTORY = REPOSITORY / ".build" / "night"
 GOOD, BAD, UNUSABLE, STOPPED = 0, 1, 2, 130
@@ -68,13 +67,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make run", description="A whole night on this machine, with a local AWS."
     )
-    parser.add_argument(
-        "--tickets",
-        type=Path,
-        metavar="FILE",
-        help="JSONL, JSONL.gz or CSV with ticket_id (or id) and the task's inputs; "
-        "without it, 3,000 invented tickets",
-    )
+    add_tickets_option(parser)
     parser.add_argument(
         "--claude",
         choices=("stand-in", "real"),

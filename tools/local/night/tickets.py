@@ -1,5 +1,6 @@
 """Files of tickets -> valid items of the ticket table; what is wrong is named by its line."""
 
+import argparse
 import csv
 import gzip
 import zlib
@@ -41,6 +42,17 @@ class Findings:
     bad_lines: list[tuple[int, str]] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
     """Ids of tickets whose longest text was too large to load whole."""
+
+
+def add_tickets_option(parser: argparse.ArgumentParser) -> None:
+    """Give a command `--tickets FILE`: a Path that `read` takes, or None for the sample."""
+    parser.add_argument(
+        "--tickets",
+        type=Path,
+        metavar="FILE",
+        help="JSONL, JSONL.gz or CSV with ticket_id (or id) and the task's inputs; "
+        "without it, 3,000 invented tickets",
+    )
 
 
 def check(path: Path | None, inputs: Sequence[str]) -> Findings:

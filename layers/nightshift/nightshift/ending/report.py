@@ -69,7 +69,7 @@ def flat(run: Run, ending: Ending, pending: int, started_at: datetime) -> dict[s
 
 
 def tickets_still_pending(run: Run) -> int:
-    """Tickets of the last round that still ask for a category although the run took them on."""
+    """Tickets of the last round that are still pending although the run took them on."""
     if not run.rounds:
         return 0
     last = [batch for batch in run.batches if batch.round == run.rounds[-1].number]

@@ -26,7 +26,7 @@ LOST, GIVEN_UP = "lost", "given_up"
 class Tally:
     """What became of the requests of one batch, and what they used.
 
-    `still_pending` counts tickets that still ask for a category; `rejected` the requests that
+    `still_pending` counts tickets that still wait for an answer; `rejected` the requests that
     failed for the account's sake. `succeeded` to `expired` are the provider's own words, to compare
     with its counts. `long_usage` is the part of `usage` that requests with long prompts used: their
     price differs. `categories` counts the answers of the first output that is a label, `failures`

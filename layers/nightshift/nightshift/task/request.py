@@ -107,8 +107,9 @@ def _template(task: Task, model: str, system: str | list[Any]) -> dict[str, Any]
 
 
 def version_of(task: Task, model: str) -> str:
-    """The name of a task version: `task@` and eight hex digits over everything that decides what
-    is asked and which answers are allowed. Cache marks, prices and comments change nothing."""
+    """The name of a task version: the task's name, `@`, and eight hex digits over everything that
+    decides what is asked and which answers are allowed. Cache marks, prices and comments change
+    nothing."""
     shown = [list(task.input.items()), task.message, task.examples]
     outputs = {name: output.model_dump() for name, output in task.output.items()}
     same = _encode([_template(task, model, task.system_prompt), shown, outputs])

@@ -10,11 +10,10 @@ from typing import Any
 
 import msgspec
 
+from nightshift.task.outputs import Value
+
 type Attribute = dict[str, Any]
 """`{"S": "text"}`, one type and its value: compared and sent back as it came."""
-
-type Value = str | int | bool | list[str]
-"""What is written for an answer: S, N, BOOL, or L of S."""
 
 # Maps have no order; numbers are written as they are, up to DynamoDB's 38 digits.
 _encode = msgspec.json.Encoder(order="deterministic", decimal_format="number").encode
@@ -50,7 +49,7 @@ def text(attribute: Attribute | None) -> str:
 
 
 def spelled(value: Value) -> Attribute:
-    """A value as DynamoDB's API spells it."""
+    """An output's value as DynamoDB's API spells it: S, N, BOOL, or L of S."""
     if isinstance(value, bool):  # which is an int too
         return {"BOOL": value}
     if isinstance(value, int):

@@ -221,7 +221,7 @@ class TicketTable:
         return found["Count"] > 0
 
     def count_pending(self) -> int:
-        """How many tickets ask for a category now, as far as the index knows."""
+        """How many tickets are pending now, as far as the index knows."""
         return self._count(PENDING)
 
     def count_failed(self) -> int:

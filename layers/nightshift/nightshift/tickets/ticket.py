@@ -6,8 +6,9 @@ Here alone stands which attributes Nightshift writes, and how DynamoDB spells th
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nightshift.task.outputs import Value
 from nightshift.tickets import attribute
-from nightshift.tickets.attribute import Attribute, Value
+from nightshift.tickets.attribute import Attribute
 
 PENDING, FAILED, REVIEW = "pending", "failed", "review"
 STATUS_INDEX = "by_classification_status"
@@ -89,7 +90,7 @@ class Ticket:
 
     # What may become of a ticket.
 
-    def answered(self, written: "Written", values: Mapping[str, Value]) -> Change:
+    def answered(self, written: Written, values: Mapping[str, Value]) -> Change:
         """Claude's answer, the value of each output by its name."""
         spelled = {name: attribute.spelled(value) for name, value in values.items()}
         marks = {
@@ -99,7 +100,7 @@ class Ticket:
         }
         return Change(self, spelled | marks, ("classification_status", *_TRIED))
 
-    def to_be_decided(self, written: "Written", values: Mapping[str, Value]) -> Change:
+    def to_be_decided(self, written: Written, values: Mapping[str, Value]) -> Change:
         """Claude's answer leaves outputs to a person: `values` are those of the others."""
         spelled = {name: attribute.spelled(value) for name, value in values.items()}
         marks = {**written.marks, "classification_status": {"S": REVIEW}}
