@@ -1,7 +1,7 @@
 # Nightshift: the commands anyone types.
 .DEFAULT_GOAL := help
 .PHONY: help tools install run cost check-task test crash-proof bench lint unit requirements clean
-.PHONY: night-report tickets-failed tickets-retry
+.PHONY: night-report tickets-failed tickets-retry tickets-again
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
@@ -60,6 +60,11 @@ tickets-failed: tools ## tickets given up: STACK=name, REASON=name, LIMIT=rows
 tickets-retry: tools ## ask again: STACK=name, REASON=name, DRY_RUN=1, YES=1
 	@$(BIN)/python -m tools.operate.failed_tickets retry --stack "$(STACK)" \
 		$(if $(REASON),--reason "$(REASON)") $(if $(YES),--yes) $(if $(DRY_RUN),--dry-run)
+
+tickets-again: tools ## ask answered ones again: STACK=, OLDER=1, WHERE=category=other, LIMIT=, YES=1
+	@$(BIN)/python -m tools.operate.answered_tickets --stack "$(STACK)" \
+		$(if $(OLDER),--older) $(if $(WHERE),--where "$(WHERE)") \
+		$(if $(LIMIT),--limit "$(LIMIT)") $(if $(YES),--yes)
 
 test: lint ## all that proves it: style, types, units, a deployed stack
 	COVERAGE_CORE=sysmon $(BIN)/python -m pytest -n 2 --dist loadfile \

@@ -60,9 +60,9 @@ class BusyTable(TicketTable):
     edited: str = ""
 
     def walk(
-        self, ids: Iterable[str], inputs: Sequence[str]
+        self, ids: Iterable[str], inputs: Sequence[str], marks: Sequence[str] = ()
     ) -> Iterator[tuple[str, Ticket | None]]:
-        for ticket_id, ticket in super().walk(ids, inputs):
+        for ticket_id, ticket in super().walk(ids, inputs, marks):
             if ticket_id == self.edited:
                 self.dynamodb.update_item(
                     TableName=self.name,

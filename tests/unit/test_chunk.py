@@ -19,22 +19,24 @@ from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.ticket import Ticket
 from tests.tasks import shown, task
 from tests.unit.examples import ticket
+from tests.versions import todays
 
 MODEL = "claude-haiku-4-5"
+TODAY = todays(MODEL)
 type Walk = list[tuple[str, Ticket | None]]
 
 
 @dataclass
 class Building:
-    """Builds chunks with the default task, and keeps the tickets without text."""
+    """Builds chunks with the default task, and keeps the tickets that need no request."""
 
-    blank_groups: list[Ticket] = field(default_factory=list)
+    unasked: list[Ticket] = field(default_factory=list)
 
     def build(self, tickets: Iterable[tuple[str, Ticket | None]], **room: Any) -> Chunk:
         limits = {"requests": 100, "usd": Decimal(10), "out_of_time": lambda: False, **room}
         template = template_for(task(), MODEL)
         bound = template.bound(published().of(MODEL))
-        builder = Builder(task(), template, bound, self.blank_groups.append)
+        builder = Builder(task(), template, bound, TODAY, self.unasked.append)
         return builder.build(tickets, Room(**limits))
 
 
@@ -183,7 +185,7 @@ def test_a_ticket_without_text_is_no_request() -> None:
     chunk = building.build([*walk("a"), ("b", empty), *walk("c")])
 
     assert ids_in(chunk) == ["a", "c"]
-    assert building.blank_groups == [empty]
+    assert building.unasked == [empty]
 
 
 def test_a_ticket_without_text_that_no_longer_asks_is_left_alone() -> None:
@@ -191,7 +193,7 @@ def test_a_ticket_without_text_that_no_longer_asks_is_left_alone() -> None:
 
     building.build([("b", ticket(subject="", body="", classification_status="failed"))])
 
-    assert building.blank_groups == []
+    assert building.unasked == []
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,7 @@ def test_a_ticket_whose_inputs_are_null_is_without_text() -> None:
     null = ticket(subject={"NULL": True}, body={"NULL": True})
 
     assert building.build([("T-1", null)]).requests == 0
-    assert building.blank_groups == [null]
+    assert building.unasked == [null]
 
 
 def test_an_id_too_long_to_travel_is_kept_beside_the_chunk() -> None:

@@ -68,11 +68,16 @@ def _shown(value: object) -> tuple[str, bool]:
 
 def offers(tickets: Tickets, task: Task, asked: str) -> list[Offer]:
     """Every model with a known price: the one asked for first, the others from the cheapest on."""
-    found = [_offer(tickets, task, model, alias(asked) == model) for model in task.price_table.rows]
+    found = [offer(tickets, task, model, alias(asked) == model) for model in task.price_table.rows]
     return sorted(found, key=lambda offer: (not offer.asked, offer.batch))
 
 
-def _offer(tickets: Tickets, task: Task, model: str, asked: bool) -> Offer:
+def offer(tickets: Tickets, task: Task, model: str, asked: bool = True) -> Offer:
+    """What one model would use and charge.
+
+    Raises:
+        PriceUnknown: the model is in no price table.
+    """
     price = task.price_table.of(model)
     fixed = fixed_tokens(task, price)
     template = template_for(task, model, fixed, tickets.requests)

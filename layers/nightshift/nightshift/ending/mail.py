@@ -48,6 +48,8 @@ def verdict(report: Report) -> str:
         said += f", {report['unsure']:,} for a person to decide"
     if report["failed"]:
         said += f", {report['failed']:,} given up"
+    if report.get("unchanged"):
+        said += f", {report['unchanged']:,} unchanged and not asked"
     if report["status"] == "canceled":
         return f"Canceled: {said} before that."
     if report["status"] == "partial":

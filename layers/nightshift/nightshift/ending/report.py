@@ -35,7 +35,6 @@ def flat(run: Run, ending: Ending, pending: int, started_at: datetime) -> dict[s
     closed = run.in_state("closed")
     total = sum((batch.tally for batch in closed), Tally())
     submitted = sum(batch.requests for batch in closed)
-    empty = sum(group.tickets for group in run.blank_groups)
     if submitted != total.accounted:
         raise LedgerMismatch(
             f"Run {run.run_id}: {submitted} requests, but {total.accounted} accounted for."
@@ -55,8 +54,9 @@ def flat(run: Run, ending: Ending, pending: int, started_at: datetime) -> dict[s
         "unsure": total.unsure,
         "superseded": total.superseded,
         "requeued": total.requeued,
-        "failed": total.failed + empty,
-        "empty": empty,
+        "failed": total.failed + run.empty,
+        "empty": run.empty,
+        "unchanged": run.unchanged,
         "pending": pending,
         "input_tokens": usage.prompt_tokens,
         "output_tokens": usage.output_tokens,
@@ -91,8 +91,7 @@ def details(run: Run, task: Task) -> dict[str, Any]:
     """What the run's own item keeps beyond the output: what was answered, why tickets failed, and
     what the task calls its items."""
     total = sum((batch.tally for batch in run.in_state("closed")), Tally())
-    empty = sum(group.tickets for group in run.blank_groups)
-    failures = total.failures + Counter(empty_ticket=empty)
+    failures = total.failures + Counter(empty_ticket=run.empty)
     outputs = {
         name: {"type": _type(name, task), "counts": dict(counts)}
         for name, counts in total.outputs.items()

@@ -273,12 +273,14 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class BlankGroup:
-    """Tickets without text that one execution gave up in one transaction."""
+class UnaskedGroup:
+    """Tickets for which one execution needed no request, written in one transaction: those
+    `without_text` were given up, `unchanged` ones keep their last answer."""
 
     number: int
     execution: str
-    tickets: int
+    without_text: int
+    unchanged: int = 0
 
 
 @dataclass(frozen=True)
@@ -288,7 +290,7 @@ class Run:
     run_id: str
     batches: tuple[Batch, ...] = ()
     rounds: tuple[Round, ...] = ()
-    blank_groups: tuple[BlankGroup, ...] = ()
+    unasked: tuple[UnaskedGroup, ...] = ()
     canaries: tuple[Canary, ...] = ()
     model_notices: Mapping[str, str] = field(default_factory=dict)
     """By execution: what it has found of the model's lifecycle; an empty text where all is well."""
@@ -317,9 +319,10 @@ class Run:
         return [batch for batch in of_round if batch.state != "not_created"]
 
     def has_work_of(self, execution: str) -> bool:
-        """Whether this execution has sent or closed a batch, or given up blank tickets."""
+        """Whether this execution has sent or closed a batch, or settled tickets without a
+        request."""
         batches = any(execution in (batch.execution, batch.closed_by) for batch in self.accepted)
-        return batches or any(group.execution == execution for group in self.blank_groups)
+        return batches or any(group.execution == execution for group in self.unasked)
 
     @property
     def next_batch(self) -> str:
@@ -335,8 +338,18 @@ class Run:
         return max(rounds, default=0) + 1
 
     @property
-    def next_blank(self) -> int:
-        return max((group.number for group in self.blank_groups), default=0) + 1
+    def next_unasked(self) -> int:
+        return max((group.number for group in self.unasked), default=0) + 1
+
+    @property
+    def empty(self) -> int:
+        """Tickets without any text, given up without a request."""
+        return sum(group.without_text for group in self.unasked)
+
+    @property
+    def unchanged(self) -> int:
+        """Tickets whose last answer still stood, and that were not asked."""
+        return sum(group.unchanged for group in self.unasked)
 
 
 def number_of(record: str) -> int:

@@ -92,12 +92,14 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds chunks of one task for one model; tickets without text go to `on_blank`."""
+    """Builds chunks of one task for one model; tickets
+    that need no request go to `on_unasked`."""
 
     task: Task
     template: RequestTemplate
     bound: Bound
-    on_blank: Callable[[Ticket], None]
+    version: str
+    on_unasked: Callable[[Ticket], None]
 
     def build(self, tickets: Iterable[tuple[str, Ticket | None]], room: Room) -> Chunk:
         """Take tickets that are still pending, in key order, until one does not fit."""
@@ -119,9 +121,10 @@ class Builder:
     def _message(self, ticket: Ticket | None) -> str | None:
         if ticket is None or ticket.status != PENDING:
             return None
-        message = self.task.message_for(ticket.shown)
+        unchanged = ticket.is_unchanged(self.version)
+        message = None if unchanged else self.task.message_for(ticket.shown)
         if message is None:
-            self.on_blank(ticket)
+            self.on_unasked(ticket)
         return message
 
     def _add(self, chunk: Chunk, ticket: Ticket, message: str, room: Room) -> str:
