@@ -86,7 +86,7 @@ def _not_asked(table: TicketTable, group: Iterable[Ticket]) -> int:
     return others
 
 
-def _scan(table: TicketTable, task: Task, wanted: Wanted) -> Iterator[dict[str, Attribute]]:
+def _scan(table: TicketTable, task: Task, wanted: Wanted) -> Iterator[Any]:
     also = [wanted.name] if wanted.name else []
     every = dict.fromkeys(
         (table.key, *GUARDED, _OLDEST, *marks_of(task.output), *task.inputs, *also)
