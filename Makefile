@@ -81,6 +81,7 @@ lint: install $(CHECKOV) ## style, types, template, workflow, security
 	$(BIN)/mypy layers/nightshift/nightshift tools
 	PYTHONPATH=layers/nightshift $(BIN)/lint-imports --no-logo --no-cache
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint -t docs/zendesk/template.yaml
 	$(CHECKOV) --file template.yaml --config-file tests/infrastructure/checkov.yaml
 
 # An environment of its own: it pins other versions of what the rest needs.
