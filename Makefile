@@ -1,7 +1,7 @@
 # Nightshift: the commands anyone types.
 .DEFAULT_GOAL := help
 .PHONY: help tools install run cost check-task test crash-proof bench lint unit requirements clean
-.PHONY: start night-report tickets-failed tickets-retry
+.PHONY: nights start night-report tickets-failed tickets-retry
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
@@ -49,6 +49,9 @@ cost: tools ## what tickets cost: TICKETS=file, TASK=name, MODEL=name
 check-task: tools ## whether a task file fits: TASK=name or file, MODEL=name
 	@$(BIN)/python -m tools.desk.check_task $(if $(TASK),"$(TASK)") \
 		$(if $(MODEL),--model "$(MODEL)")
+
+nights: tools ## five nights to look at, as pages, good and bad: OPEN=0
+	@$(BIN)/python -m tests.example_nights $(if $(filter 0,$(OPEN)),--no-open)
 
 start: tools ## a night by hand: STACK=name, INPUT='{"limit": 100}'
 	@$(BIN)/python -m tools.operate.start --stack "$(STACK)" $(if $(INPUT),--input '$(INPUT)')

@@ -120,7 +120,14 @@ def test_the_commands_of_operators_are_told() -> None:
     told = "\n".join(map(code, PAGES))
     commands = ["run", "test", "cost", "check-task", "bench", "crash-proof", "clean"]
 
-    for command in [*commands, "start", "night-report", "tickets-failed", "tickets-retry"]:
+    for command in [
+        *commands,
+        "nights",
+        "start",
+        "night-report",
+        "tickets-failed",
+        "tickets-retry",
+    ]:
         assert re.search(rf"\bmake {command}\b", told), command
 
 
