@@ -70,3 +70,23 @@ def test_a_task_that_cannot_be_done_is_refused_before_anything_is_started(
 
     assert says in " ".join(capsys.readouterr().out.split())
     assert nights == []
+
+
+def test_a_cloud_is_kept_up_only_if_asked(
+    monkeypatch: pytest.MonkeyPatch, nights: list[Asked]
+) -> None:
+    called(monkeypatch)
+    called(monkeypatch, "--keep")
+
+    assert [night.keep for night in nights] == [False, True]
+
+
+def test_no_cloud_is_kept_up_for_the_real_claude(
+    monkeypatch: pytest.MonkeyPatch, nights: list[Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-theirs")
+
+    assert called(monkeypatch, "--keep", "--claude", "real") == command.UNUSABLE
+
+    assert "KEEP=1 is for the stand-in" in capsys.readouterr().out
+    assert nights == []

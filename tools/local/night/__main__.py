@@ -1,6 +1,7 @@
 """A whole night on this machine: `python -m tools.local.night --help`.
 
-Exit codes: 0 a good night, 1 not a good night, 2 nothing to start with, 130 stopped.
+Exit codes: 0 a good night, 1 not a good night, 2 nothing to start with, 130 stopped. Ctrl-C is how
+a cloud that is kept up ends: it leaves the code of the night.
 """
 
 import argparse
@@ -48,8 +49,13 @@ def main() -> int:
             task.price_table.of(options.model)
             check_room(task, options.model)
         real = real_claude() if options.claude == "real" else None
+        if real and options.keep:
+            raise ClaudeMissing(
+                "KEEP=1 is for the stand-in: a night that is started by hand in a cloud that you "
+                "then end would leave batches at the real Claude, paid and never collected."
+            )
         with _alone():
-            asked = Asked(options.tickets, task, options.model, real)
+            asked = Asked(options.tickets, task, options.model, real, options.keep)
             good = run(asked, DIRECTORY, console)
     except KeyboardInterrupt:
         console.print("\n Stopped. Everything that was started here has ended.", style="yellow")
@@ -73,6 +79,9 @@ def _options() -> argparse.Namespace:
         choices=("stand-in", "real"),
         default="stand-in",
         help="real: Claude itself, with the key in ANTHROPIC_API_KEY; costs money",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the local cloud up until Ctrl-C: STACK=local"
     )
     parser.add_argument("--task", default=DEFAULT, help="a name in tasks/ (default: %(default)s)")
     parser.add_argument("--model", help="the stack's Model; without it, the template's default")

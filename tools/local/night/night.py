@@ -15,6 +15,7 @@ from tools.local.cloud.cloud import LocalCloud, local_cloud
 from tools.local.cloud.stack import build, deploy
 from tools.local.night import keep
 from tools.local.night.claude import Claude, stand_in
+from tools.local.night.kept import stay_up
 from tools.local.night.load import load
 from tools.local.night.screen import WIDEST, readable, step, timed
 from tools.local.night.summary import Night, summary
@@ -31,12 +32,13 @@ LOG_LINES_SHOWN = 8
 @dataclass(frozen=True)
 class Asked:
     """What a person wants to see run: tickets of a file, or of the sample; a task; a model, if not
-    the template's; the real Claude, if not the stand-in."""
+    the template's; the real Claude, if not the stand-in; the local cloud afterwards."""
 
     path: Path | None
     task: Task
     model: str | None = None
     real: Claude | None = None
+    keep: bool = False
 
 
 def run(asked: Asked, directory: Path, console: Console) -> bool:
@@ -68,12 +70,16 @@ def run(asked: Asked, directory: Path, console: Console) -> bool:
             keep.keep_report(cloud, STACK, outputs, directory, "" if real else STAND_IN)
             trouble = keep.keep_logs(cloud, STACK, directory)
             done.result = "the night as a page, the tables and the logs as files"
-    if ending.status != "SUCCEEDED":
-        _show_failure(ending, trouble, directory, console)
-        return False
-    night = Night(ending.output, tickets, findings, task, model, bool(real), directory)
-    console.print(summary(night), width=min(console.width, WIDEST))
-    return not night.complaints()
+        good = ending.status == "SUCCEEDED"
+        if good:
+            night = Night(ending.output, tickets, findings, task, model, bool(real), directory)
+            console.print(summary(night), width=min(console.width, WIDEST))
+            good = not night.complaints()
+        else:
+            _show_failure(ending, trouble, directory, console)
+        if asked.keep:
+            stay_up(cloud, STACK, console)
+    return good
 
 
 def _check(path: Path | None, task: Task, directory: Path, console: Console) -> Findings:

@@ -117,8 +117,7 @@ def _set_back(stack: Stack, console: Console, reasons: list[str], total: int) ->
     if done.changed:
         console.print(f" {done.changed:,} had changed meanwhile and were left as they are.")
     console.print(
-        " The next night takes them; to have it now: aws stepfunctions start-execution "
-        f"--state-machine-arn {stack.outputs['WorkflowArn']} --input '{{}}'",
+        f" The next night takes them; to have it now: make start STACK={stack.name}",
         style="dim",
         soft_wrap=True,
     )
