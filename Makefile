@@ -68,7 +68,7 @@ tickets-retry: tools ## ask again: STACK=name, REASON=name, DRY_RUN=1, YES=1
 	@$(BIN)/python -m tools.operate.failed_tickets retry --stack "$(STACK)" \
 		$(if $(REASON),--reason "$(REASON)") $(if $(YES),--yes) $(if $(DRY_RUN),--dry-run)
 
-tickets-again: tools ## ask answered ones again: STACK=, OLDER=1, WHERE=category=other, LIMIT=, YES=1
+tickets-again: tools ## ask answered ones again: STACK=, OLDER=1, WHERE=, LIMIT=
 	@$(BIN)/python -m tools.operate.answered_tickets --stack "$(STACK)" \
 		$(if $(OLDER),--older) $(if $(WHERE),--where "$(WHERE)") \
 		$(if $(LIMIT),--limit "$(LIMIT)") $(if $(YES),--yes)
