@@ -32,7 +32,7 @@ def main() -> int:
     except (UnusableFile, PriceUnknown, SettingsInvalid) as error:
         console.print(Text(f" {error}", "red"))
         return UNUSABLE
-    console.print(comparison(tickets, offers(tickets, task, options.model)))
+    console.print(comparison(tickets, offers(tickets, task, options.model), task))
     return GOOD
 
 
