@@ -11,6 +11,7 @@ from nightshift.dry_run.forecast import Forecast, answer_tokens, fixed_tokens, p
 from nightshift.task.request import template_for
 from nightshift.task.task import Task
 from tools.local.night.tickets import Findings, UnusableFile, read
+from tools.local.sample import shipped
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def load(path: Path | None, task: Task) -> Tickets:
         message = task.message_for([_shown(ticket.get(name)) for name in task.inputs])
         empty += message is None
         tokens += plain_tokens(message or "")
-    name = "the built-in sample" if path is None else path.name
+    name = path.name if path and not shipped.is_invented(path) else "the built-in sample"
     if not findings.tickets:
         line, why = next(iter(findings.bad_lines), (1, "nothing is there"))
         raise UnusableFile(f"{name} holds no ticket that can be counted. Line {line}: {why}.")
