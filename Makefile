@@ -1,7 +1,7 @@
 # Nightshift: the commands anyone types.
 .DEFAULT_GOAL := help
 .PHONY: help tools install run cost check-task test crash-proof bench lint unit requirements clean
-.PHONY: nights start night-report tickets-failed tickets-retry tickets-again
+.PHONY: try evaluate nights start night-report tickets-failed tickets-retry tickets-again
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
@@ -49,6 +49,17 @@ cost: tools ## what tickets cost: TICKETS=file, TASK=name, MODEL=name
 check-task: tools ## whether a task file fits: TASK=name or file, MODEL=name
 	@$(BIN)/python -m tools.desk.check_task $(if $(TASK),"$(TASK)") \
 		$(if $(MODEL),--model "$(MODEL)")
+
+try: tools ## a few tickets, asked now: TICKETS=, N=10, TASK=, MODEL=, CLAUDE=real
+	@$(BIN)/python -m tools.desk.try_task $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(N),--count "$(N)") $(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)") \
+		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(MAP),--map "$(MAP)")
+
+evaluate: tools ## how right, how dear: TICKETS=, TASK=a,b, MODEL=x,y, MIN=0.8
+	@$(BIN)/python -m tools.desk.evaluate $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(TASK),--tasks "$(TASK)") $(if $(MODEL),--models "$(MODEL)") \
+		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(MIN),--min "$(MIN)") $(if $(MAP),--map "$(MAP)") \
+		$(if $(AGAINST),--against "$(AGAINST)") $(if $(OUT),--out "$(OUT)")
 
 nights: tools ## five nights to look at, as pages, good and bad: OPEN=0
 	@$(BIN)/python -m tests.example_nights $(if $(filter 0,$(OPEN)),--no-open)
