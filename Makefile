@@ -50,12 +50,12 @@ check-task: tools ## whether a task file fits: TASK=name or file, MODEL=name
 	@$(BIN)/python -m tools.desk.check_task $(if $(TASK),"$(TASK)") \
 		$(if $(MODEL),--model "$(MODEL)")
 
-try: tools ## a few tickets, asked now: TICKETS=, N=10, TASK=, MODEL=, CLAUDE=real
+try: tools ## a few tickets asked now: TICKETS=, N=10, TASK=, MODEL=
 	@$(BIN)/python -m tools.desk.try_task $(if $(TICKETS),--tickets "$(TICKETS)") \
 		$(if $(N),--count "$(N)") $(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(MAP),--map "$(MAP)")
 
-evaluate: tools ## how right, how dear: TICKETS=, TASK=a,b, MODEL=x,y, MIN=0.8
+evaluate: tools ## how right, how dear: TICKETS=, TASK=a,b, MODEL=x,y
 	@$(BIN)/python -m tools.desk.evaluate $(if $(TICKETS),--tickets "$(TICKETS)") \
 		$(if $(TASK),--tasks "$(TASK)") $(if $(MODEL),--models "$(MODEL)") \
 		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(MIN),--min "$(MIN)") $(if $(MAP),--map "$(MAP)") \

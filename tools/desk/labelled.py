@@ -29,8 +29,8 @@ from tools.local.night.tickets import UnusableFile
 from tools.local.sample import shipped
 
 SAMPLE = Path(shipped.__file__).with_name("labelled.csv")
-UNKNOWN = "unknown"
-"""The class of an expected value that the task does not have."""
+UNKNOWN = ":unknown"
+"""The class of an expected value that the task does not have; no label may hold a colon."""
 _IDS = ("ticket_id", "id")
 _LARGEST_CELL = 1 << 30
 _encode = msgspec.json.Encoder(order="deterministic").encode

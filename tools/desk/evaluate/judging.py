@@ -22,7 +22,7 @@ from nightshift.writing.decision import answer_of
 from tools.desk.evaluate.series import Series
 from tools.desk.labelled import UNKNOWN, Row, classes_of
 
-NO_ANSWER = "(no usable answer)"
+NO_ANSWER = ":unusable"
 """The class of an answer that the task does not allow: such an answer counts as wrong."""
 
 
