@@ -102,8 +102,8 @@ def visible(text: str) -> str:
 
 
 def usd(amount: Decimal) -> str:
-    """To the cent from a dollar on; below one, with enough digits to see something."""
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.2g}"
+    """To the cent from ten cents on; below, with two digits that say something."""
+    return f"${amount:.2g}" if 0 < amount < Decimal("0.1") else f"${amount:,.2f}"
 
 
 def _spelled(value: object) -> str:
