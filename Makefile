@@ -37,13 +37,15 @@ $(BIN)/.installed: requirements-dev.txt $(BIN)/.tools
 	$(PIP) -r requirements-tools.txt -r requirements-dev.txt
 	touch $@
 
-run: tools ## a night here: TICKETS=, TASK=, MODEL=, KEEP=1, CLAUDE=real
+run: tools ## a night here: TICKETS=, MAP=, TASK=, MODEL=, KEEP=1, CLAUDE=real
 	@$(BIN)/python -m tools.local.night $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(MAP),--map "$(MAP)") \
 		$(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(KEEP),--keep)
 
-cost: tools ## what tickets cost: TICKETS=file, TASK=name, MODEL=name
+cost: tools ## what tickets cost: TICKETS=file, MAP=, TASK=name, MODEL=name
 	@$(BIN)/python -m tools.desk.cost $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(MAP),--map "$(MAP)") \
 		$(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)")
 
 check-task: tools ## whether a task file fits: TASK=name or file, MODEL=name

@@ -10,7 +10,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 
-from tools.local.night.tickets import Ticket
+from tools.desk.files.tickets import Ticket
 
 _serialize = TypeSerializer().serialize
 
