@@ -40,11 +40,13 @@ class Columns:
 
     `needed` are the attributes that a task reads, `taken` those that are taken along where they
     are. `renamed` is what MAP says: the column of an attribute, or "" if the file has none.
+    `key_name` is what the table calls the ticket's id, which is `ticket_id` here.
     """
 
     needed: Sequence[str]
     taken: Sequence[str]
     renamed: Mapping[str, str] = field(default_factory=dict)
+    key_name: str = KEY
     seen: dict[str, None] = field(default_factory=dict)
     of: dict[str, str] = field(default_factory=dict)
 
@@ -63,10 +65,10 @@ class Columns:
 
     def key(self, row: Mapping[str, Any]) -> Any:
         """The id of a row's ticket; None if it has none."""
-        found = row.get(self.of.get(KEY, ""))
-        if found is None and KEY not in self.renamed:
-            return row.get(self._spelled(_ALSO_A_KEY) or "")
-        return found
+        if KEY in self.renamed:
+            return row.get(self.renamed[KEY])
+        values = (row.get(self._spelled(name) or "") for name in self._key_names)
+        return next((value for value in values if value is not None), None)
 
     def check(self, file: str, needs_ids: bool) -> None:
         """Check that the file has every column that is needed, and those that MAP names.
@@ -98,8 +100,12 @@ class Columns:
     def _column(self, name: str) -> str | None:
         if name in self.renamed:
             return self.renamed[name]
-        found = self._spelled(name)
-        return self._spelled(_ALSO_A_KEY) if found is None and name == KEY else found
+        names = self._key_names if name == KEY else (name,)
+        return next((found for each in names if (found := self._spelled(each))), None)
+
+    @property
+    def _key_names(self) -> tuple[str, ...]:
+        return (self.key_name, KEY, _ALSO_A_KEY)
 
     def _spelled(self, name: str) -> str | None:
         """The column of this name, or else the first that differs in spelling only."""

@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 import msgspec
 
+from tools.desk.files.cells import unguarded
 from tools.desk.files.problems import BadLine, UnusableFile
 from tools.desk.files.text import DAMAGED, NAMES, opened
 
@@ -91,7 +92,8 @@ def _csv(file: TextIO, encoding: str) -> Iterator[tuple[int, Row | BadLine]]:
             yield number, BadLine(f"{len(row)} values for {len(names)} columns")
         elif row:
             # An empty cell is how CSV says that there is nothing.
-            yield number, {name: cell for name, cell in zip(names, row, strict=False) if cell}
+            filled = {name: cell for name, cell in zip(names, row, strict=False) if cell}
+            yield number, {name: unguarded(cell) for name, cell in filled.items()}
 
 
 def _header(file: TextIO) -> tuple[list[str], str]:

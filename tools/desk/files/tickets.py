@@ -37,13 +37,14 @@ class Source:
     """Where tickets come from: a file, or the sample where `path` is None.
 
     `renamed` is what MAP says. `needs_ids`: where not, tickets of a file without ids are named by
-    their lines.
+    their lines. `key` is what the table calls the id.
     """
 
     path: Path | None
     task: Task
     renamed: Mapping[str, str] = field(default_factory=dict)
     needs_ids: bool = True
+    key: str = KEY
 
     @property
     def is_invented(self) -> bool:
@@ -53,7 +54,7 @@ class Source:
     @property
     def columns(self) -> Columns:
         expecteds = [f"{EXPECTED}{name}" for name in self.task.output]
-        return Columns(self.task.inputs, (*SHOWN, *expecteds), self.renamed)
+        return Columns(self.task.inputs, (*SHOWN, *expecteds), self.renamed, self.key)
 
 
 @dataclass
