@@ -70,7 +70,7 @@ tickets-retry: tools ## ask again: STACK=name, REASON=name, DRY_RUN=1, YES=1
 
 tickets-again: tools ## ask answered ones again: STACK=, OLDER=1, WHERE=, LIMIT=
 	@$(BIN)/python -m tools.operate.answered_tickets --stack "$(STACK)" \
-		$(if $(OLDER),--older) $(if $(WHERE),--where "$(WHERE)") \
+		$(if $(TASK),--task "$(TASK)") $(if $(OLDER),--older) $(if $(WHERE),--where "$(WHERE)") \
 		$(if $(LIMIT),--limit "$(LIMIT)") $(if $(YES),--yes)
 
 test: lint ## all that proves it: style, types, units, a deployed stack

@@ -99,7 +99,7 @@ def night(clone: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
 def test_every_command_for_a_stack_is_printed_and_works_when_pasted(
     clone: Path, night: tuple[subprocess.Popen[bytes], Path]
 ) -> None:
-    printed = re.findall(r"^   (make .*?)   # ", night[1].read_text(), re.MULTILINE)
+    printed = re.findall(r"^   (make .*?) +# ", night[1].read_text(), re.MULTILINE)
 
     assert printed == [command for _, command in lines()] == list(SAYS), night[1].read_text()
     for line in printed:

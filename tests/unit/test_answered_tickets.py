@@ -136,6 +136,16 @@ def test_what_is_no_answer_is_refused(
     assert asking(stack) == set()
 
 
+def test_the_task_may_be_named_where_the_stacks_is_no_file_here(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    object.__setattr__(stack, "parameters", {"Task": "of-theirs", "Model": MODEL})
+    put(stack, "T-1")
+
+    assert "There is no task 'of-theirs'" in said(capsys, "--yes", code=2)
+    assert "1 ticket asks again" in said(capsys, "--task", str(FILE), "--yes")
+
+
 def test_a_limit_bounds_how_many(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     put(stack, *(f"T-{n}" for n in range(5)))
 

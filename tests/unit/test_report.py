@@ -239,7 +239,19 @@ def test_the_details_say_what_tickets_became_and_why() -> None:
         "failures": {"refusal": 1, "empty_ticket": 3},
         "items": ["ticket", "tickets"],
         "outputs": {"category": {"type": "label", "counts": {"a": 2, "b": 2}}},
+        "redacted": {},
     }
+
+
+def test_what_was_redacted_is_the_sum_over_closed_batches_and_no_part_of_the_output() -> None:
+    one = batch(Tally(classified=1), redacted=Counter(email=2, card=1))
+    two = batch(Tally(classified=1), 2, redacted=Counter(email=1, iban=1))
+    still_open = batch(Tally(), 3, state="open", redacted=Counter(email=9))
+
+    details = report.details(Run("x", (one, two, still_open)), task())
+
+    assert details["redacted"] == {"email": 3, "card": 1, "iban": 1}
+    assert report.output({**flat(RUN), **details}).keys() == CONTRACT
 
 
 def test_the_details_name_each_output_with_its_type_and_the_items_in_the_tasks_words() -> None:

@@ -30,8 +30,10 @@ def stay_up(cloud: LocalCloud, stack: str, console: Console) -> None:
     """Keep the cloud where other processes find it, say what to try, and wait for Ctrl-C."""
     with kept_up(cloud, stack):
         console.print(" The local cloud stays up. In another terminal, in this directory:\n")
+        widest = max(len(command) for _, command in lines())
         for what, command in lines():
-            console.print(Text.assemble("   ", command, (f"   # {what}", "dim")), soft_wrap=True)
+            line = Text.assemble("   ", f"{command:{widest}}", (f"  # {what}", "dim"))
+            console.print(line, soft_wrap=True)
         console.print("\n Ctrl-C ends it, with all that it holds.", style="yellow")
         with suppress(KeyboardInterrupt):
             signal.pause()

@@ -44,7 +44,7 @@ def again(stack: Stack, console: Console, options: argparse.Namespace) -> int:
 
     Raises Unusable if tickets are chosen by no output of the task, or nobody is there to ask.
     """
-    task, model = load(stack.parameters["Task"]), stack.parameters["Model"]
+    task, model = load(options.task or stack.parameters["Task"]), stack.parameters["Model"]
     wanted = _wanted(options, task)
     table = TicketTable(stack.dynamodb, stack.ticket_table)
     with console.status(" Reading the table") as status:
@@ -105,6 +105,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="only those that another version of the task answered: another file, model or setting",
     )
     parser.add_argument("--where", metavar="NAME=VALUE", help="only those with this answer")
+    parser.add_argument(
+        "--task", help="the stack's task as it stands here: a name in tasks/, or a TOML file"
+    )
     parser.add_argument("--limit", type=_positive, metavar="N", help="at most so many")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     return parser.parse_args(arguments)

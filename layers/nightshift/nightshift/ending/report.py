@@ -13,7 +13,9 @@ from nightshift.runs.records import UNSEEN, Batch, Run, Tally
 from nightshift.task.task import Task
 
 # Kept on the run's item, beside what the workflow returns.
-DETAILS = frozenset({"categories", "failures", "items", "month_cost_usd", "notices", "outputs"})
+DETAILS = frozenset(
+    {"categories", "failures", "items", "month_cost_usd", "notices", "outputs", "redacted"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,10 @@ def _was_passed_over(batch: Batch, of_round: Sequence[Batch], run: Run) -> bool:
 
 
 def details(run: Run, task: Task) -> dict[str, Any]:
-    """What the run's own item keeps beyond the output: what was answered, why tickets failed, and
-    what the task calls its items."""
-    total = sum((batch.tally for batch in run.in_state("closed")), Tally())
+    """What the run's own item keeps beyond the output: what was answered, why tickets failed, what
+    the task calls its items, and how many strings were redacted in what was sent."""
+    closed = run.in_state("closed")
+    total = sum((batch.tally for batch in closed), Tally())
     failures = total.failures + Counter(empty_ticket=run.empty)
     outputs = {
         name: {"type": _type(name, task), "counts": dict(counts)}
@@ -101,6 +104,7 @@ def details(run: Run, task: Task) -> dict[str, Any]:
         "failures": dict(failures),
         "items": list(task.items),
         "outputs": outputs,
+        "redacted": dict(sum((batch.redacted for batch in closed), Counter[str]())),
     }
 
 

@@ -117,7 +117,8 @@ class Intent:
     most that the batch can cost, `largest` the most that the dearest of its requests can, in USD.
     `version` is the version of the task, `inputs` the attributes of a ticket that were read, and
     `fixed_tokens` what Claude counted for the constant part of a request, where it was asked.
-    Release 0.1.0 wrote none of `largest`, `version`, `inputs` and `fixed_tokens`. Times are UTC.
+    `redacted` counts the strings that were redacted in its requests, by kind. Release 0.1.0 wrote
+    none of `largest`, `version`, `inputs`, `fixed_tokens` and `redacted`. Times are UTC.
     """
 
     run_id: str
@@ -135,6 +136,7 @@ class Intent:
     version: str = ""
     inputs: tuple[str, ...] = ("subject", "body")
     fixed_tokens: int | None = None
+    redacted: Counter[str] = field(default_factory=Counter)
 
     @property
     def key(self) -> dict[str, str]:

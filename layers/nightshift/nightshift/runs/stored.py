@@ -169,7 +169,7 @@ _READ_AS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("without_text", "unchanged", "answers"), int),
     **dict.fromkeys((each.name for each in fields(Tally) if each.type is int), int),
     **dict.fromkeys(("usage", "long_usage"), _usage),
-    **dict.fromkeys(("categories", "failures", "unusable"), _counts),
+    **dict.fromkeys(("categories", "failures", "redacted", "unusable"), _counts),
     "outputs": lambda item: {output: _counts(counts) for output, counts in item.items()},
     **dict.fromkeys(_TIMES, datetime.fromisoformat),
     "state": lambda value: _STATES_READ.get(value, value),

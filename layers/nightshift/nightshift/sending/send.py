@@ -140,6 +140,7 @@ class Sender:
             requests=chunk.requests,
             bound=chunk.bound,
             largest=chunk.largest,
+            redacted=chunk.redacted,
             intent_at=datetime.now(UTC),
         )
 
