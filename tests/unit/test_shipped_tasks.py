@@ -170,6 +170,17 @@ def test_products_have_specs_of_several_kinds_and_calls_a_transcript_in_turns() 
     assert max(map(_length, (i.get("transcript") for i in items_of("call-summaries")))) > 20_000
 
 
+def test_a_card_number_that_a_caller_reads_out_is_not_sent() -> None:
+    task = load("call-summaries")
+    told = [item for item in items_of(task.name) if "4242 4242" in str(item.get("transcript"))]
+
+    messages = [message_of(task, item) or "" for item in told]
+
+    assert len(messages) == 1
+    assert "[card]" in messages[0] and "4242" not in messages[0]
+    assert "[card]" in task.system_prompt
+
+
 @others
 def test_addresses_and_numbers_in_a_sample_belong_to_nobody(name: str) -> None:
     text = "\n".join(json.dumps(item, ensure_ascii=False) for item in items_of(name))
