@@ -36,6 +36,8 @@ SAYS = {
     "make tickets-failed STACK=local": "1 failed in local",
     "make tickets-retry STACK=local YES=1": "has no text",
     "make tickets-again STACK=local LIMIT=10 YES=1": "again: the next night takes them",
+    "make tickets-export STACK=local OUT=.build/tickets.csv": "3 tickets of local in",
+    "make tickets-load STACK=local TICKETS=.build/tickets.csv": "3  unchanged",
     """make start STACK=local INPUT='{"dry_run": true}'""": "dry_run: run ",
     """make start STACK=local INPUT='{"limit": 100}'""": "complete: run ",
     "make start STACK=local": "nothing_to_do: run ",

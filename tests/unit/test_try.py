@@ -32,7 +32,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
 
 def tickets(folder: Path, *rows: dict[str, object]) -> Path:
     file = folder / "tickets.jsonl"
-    file.write_text("\n".join(map(json.dumps, rows)))
+    both = {"subject": "", "body": ""}
+    file.write_text("\n".join(json.dumps(both | row) for row in rows))
     return file
 
 
@@ -132,5 +133,16 @@ def test_a_refused_key_and_a_wrong_file_end_with_code_2(
     stand_in.api_key = "sk-ant-wrong"
     assert run(tickets(tmp_path, {"subject": "Refund"})) == 2
     assert run(tmp_path / "none.csv") == 2
-    assert run(tickets(tmp_path, {"question": "Refund"})) == 2
-    assert 'MAP="body=COLUMN"' in capsys.readouterr().out
+    other = tmp_path / "other.csv"
+    other.write_text("question,text\nRefund?,please\n")
+    assert run(other) == 2
+    assert "body=text" in capsys.readouterr().out
+
+
+def test_lines_that_are_left_out_are_named_and_give_another_code(
+    stand_in: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "some.csv"
+    file.write_text("subject,body\nRefund,please\na,b,c\n")
+    assert run(file) == 1
+    assert "Left out: line 3: 3 values for 2 columns" in capsys.readouterr().out

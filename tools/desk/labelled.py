@@ -1,38 +1,30 @@
-"""Files of tickets that may hold the right answers: what `try` and `evaluate` read.
+"""Tickets of a file beside their right answers: what `try` and `evaluate` read.
 
 A right answer stands in a column `expected_<output>`, or in one that is called like the output.
-A ticket without an id is called by its row: `row 1` is the first ticket of the file.
+Tickets of a file without ids are named by their lines.
 """
 
-import csv
-import gzip
-import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from nightshift.task.outputs import (
-    Boolean,
-    Integer,
-    Labels,
-    NotAllowed,
-    Output,
-    Text,
-    Texts,
-    Unsure,
-)
+from nightshift.task.outputs import NotAllowed, Output, Text, Texts, Unsure
 from nightshift.task.task import Shown, Task
-from tools.local.night.tickets import UnusableFile
+from tools.desk.files.columns import KEY, parse_map
+from tools.desk.files.expected import EXPECTED
+from tools.desk.files.problems import UnusableFile
+from tools.desk.files.rows import check_name, columns_of, rows
+from tools.desk.files.text import encoding_of
+from tools.desk.files.tickets import Findings, Source
+from tools.desk.files.tickets import read as read_tickets
 from tools.local.sample import shipped
 
 SAMPLE = Path(shipped.__file__).with_name("labelled.csv")
 UNKNOWN = ":unknown"
 """The class of an expected value that the task does not have; no label may hold a colon."""
-_IDS = ("ticket_id", "id")
-_LARGEST_CELL = 1 << 30
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 type Classes = tuple[str, ...]
@@ -51,79 +43,56 @@ class Row:
 
 @dataclass(frozen=True)
 class Rows:
-    """The tickets of a file. `left_out` names lines that hold none."""
+    """The tickets of a file. `left_out` are the numbers of lines that hold none, and why."""
 
-    name: str
     rows: list[Row]
-    left_out: list[str]
+    left_out: list[tuple[int, str]]
 
 
-def mapping(text: str) -> dict[str, str]:
-    """`MAP`: `attribute=column`, separated by commas.
+def read(path: Path, task: Task, columns: str) -> Rows:
+    """All tickets of a file for one task. `columns` is what MAP says.
 
-    Raises UnusableFile for anything else.
+    Raises UnusableFile if the file has no ticket, or not the columns that the task reads.
     """
-    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if not all(name.strip() and equals and column.strip() for name, equals, column in pairs):
-        raise UnusableFile(f"MAP={text!r} is not attribute=column, separated by commas.")
-    return {name.strip(): column.strip() for name, _, column in pairs}
-
-
-def read(path: Path, task: Task, columns: Mapping[str, str]) -> Rows:
-    """All tickets of a file for one task. `columns` says which column an attribute is read from.
-
-    Raises UnusableFile if the file has no ticket, or no column that the task reads.
-    """
-    rows: list[Row] = []
-    left_out: list[str] = []
-    seen: set[str] = set()
-    names: set[str] = set()
-    for number, fields in enumerate(_records(path), start=1):
-        if not isinstance(fields, dict):
-            left_out.append(f"row {number}: {fields}")
-            continue
-        names |= fields.keys()
-        row = _row(number, {**fields, **_mapped(fields, columns)}, task)
-        if row.ticket_id in seen:
-            left_out.append(f"row {number}: an id that an earlier row has")
-            continue
-        seen.add(row.ticket_id)
-        rows.append(row)
-    _check(path, rows, names, task, columns)
-    return Rows(path.name, rows, left_out)
-
-
-def _mapped(fields: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
-    return {name: fields[column] for name, column in columns.items() if column in fields}
-
-
-def _row(number: int, fields: Mapping[str, Any], task: Task) -> Row:
-    given = [str(fields[name]) for name in _IDS if fields.get(name) not in (None, "")]
-    expected: dict[str, Classes] = {}
-    for name, output in task.output.items():
-        value = fields.get(f"expected_{name}", fields.get(name))
-        if value not in (None, "") and is_compared(output):
-            expected[name] = _expected(output, value)
-    return Row(
-        given[0] if given else f"row {number}",
-        [shown(fields.get(name)) for name in task.inputs],
-        expected,
-    )
-
-
-def _check(
-    path: Path, rows: list[Row], names: set[str], task: Task, columns: Mapping[str, str]
-) -> None:
-    if not rows:
+    findings = Findings()
+    renamed = _answers_of(path, task) | parse_map(columns)
+    asked = Source(path, task, renamed, needs_ids=False)
+    found = [_row(ticket, task) for ticket in read_tickets(asked, findings)]
+    if not found:
         raise UnusableFile(f"{path} holds no tickets.")
-    there = names | columns.keys()
-    missing = [column for column in columns.values() if column not in names]
-    if missing or not there & set(task.inputs):
-        wanted = ", ".join(task.inputs)
-        raise UnusableFile(
-            f"{path} has the columns {', '.join(sorted(names))}. The task {task.name} reads "
-            f'{wanted}: say which is which, such as MAP="{task.inputs[-1]}=COLUMN".'
-        )
+    return Rows(found, findings.bad_lines)
+
+
+def _answers_of(path: Path, task: Task) -> dict[str, str]:
+    """The columns that hold right answers under the name of the output itself."""
+    there = _columns(path)
+    return {
+        f"{EXPECTED}{name}": name
+        for name in task.output
+        if name in there and f"{EXPECTED}{name}" not in there
+    }
+
+
+def _columns(path: Path) -> set[str]:
+    """The columns of a CSV file, or the keys of the first row of a JSON file."""
+    check_name(path)
+    try:
+        encoding = encoding_of(path)
+        named = columns_of(path, encoding)
+        if named is not None:
+            return set(named)
+        return next((set(row) for _, row in rows(path, encoding) if isinstance(row, dict)), set())
+    except OSError as error:
+        raise UnusableFile(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _row(ticket: Mapping[str, Any], task: Task) -> Row:
+    expected = {
+        name: _expected(output, ticket[f"{EXPECTED}{name}"])
+        for name, output in task.output.items()
+        if f"{EXPECTED}{name}" in ticket and is_compared(output)
+    }
+    return Row(ticket[KEY], [shown(ticket.get(name)) for name in task.inputs], expected)
 
 
 def shown(value: object) -> Shown:
@@ -147,65 +116,6 @@ def classes_of(value: object) -> Classes:
 
 def _expected(output: Output, value: object) -> Classes:
     try:
-        return classes_of(output.read(_typed(output, value)))
+        return classes_of(output.read(value))
     except (NotAllowed, Unsure):
         return (UNKNOWN,)
-
-
-def _typed(output: Output, value: object) -> object:
-    """A cell of a CSV file as the type that the output has; other values as they are."""
-    if not isinstance(value, str):
-        return value
-    match output:
-        case Labels():
-            return [part.strip() for part in value.replace(";", ",").split(",") if part.strip()]
-        case Integer():
-            return int(value) if value.strip().lstrip("+-").isdecimal() else value
-        case Boolean():
-            words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-            return words.get(value.strip().lower(), value)
-        case _:
-            return value
-
-
-# The file itself.
-
-
-def _records(path: Path) -> Iterator[dict[str, Any] | str]:
-    """Each ticket as it stands in the file, or why a line holds none."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    zipped = suffixes[-1:] == [".gz"]
-    kind = suffixes[-2:-1] if zipped else suffixes[-1:]
-    if kind not in ([".jsonl"], [".csv"], [".tsv"]):
-        raise UnusableFile(f"{path} is neither .csv, .tsv nor .jsonl: its name says what it is.")
-    try:
-        opened = gzip.open(path, "rb") if zipped else path.open("rb")
-        with opened as file:
-            text = file.read().decode("utf-8-sig")
-    except (OSError, EOFError) as error:
-        raise UnusableFile(f"{path} cannot be read: {error}.") from None
-    except UnicodeDecodeError:
-        raise UnusableFile(f"{path} is not in UTF-8.") from None
-    return _jsonl(text.split("\n")) if kind == [".jsonl"] else _csv(text)
-
-
-def _jsonl(lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
-    for line in lines:
-        if not line.strip():
-            continue
-        try:
-            found = msgspec.json.decode(line)
-        except msgspec.DecodeError:
-            found = None
-        yield found if isinstance(found, dict) else "not a JSON object"
-
-
-def _csv(text: str) -> Iterator[dict[str, Any] | str]:
-    csv.field_size_limit(_LARGEST_CELL)
-    header, _, _ = text.partition("\n")
-    delimiter = max(",;\t", key=header.count)
-    for fields in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter):
-        if None in fields:
-            yield "more values than columns"
-        else:
-            yield {name.strip(): cell for name, cell in fields.items() if cell not in (None, "")}

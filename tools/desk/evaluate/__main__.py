@@ -1,7 +1,7 @@
 """`python -m tools.desk.evaluate [--tickets FILE] [--tasks a,b] [--models x,y]`: `make evaluate`.
 
-Exit codes: 0 done; 1 done, but a series is under --min or has no answers; 2 wrong use, a wrong
-file, or Claude refuses; 130 Ctrl-C, and the same command carries on.
+Exit codes: 0 done; 1 done, but a series is under --min or has no answers, or lines were left out;
+2 wrong use, a wrong file, or Claude refuses; 130 Ctrl-C, and the same command carries on.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from tools.desk.evaluate.journal import Busy, Journal
 from tools.desk.evaluate.judging import Card, Flips, flips, judge
 from tools.desk.evaluate.page import page
 from tools.desk.evaluate.series import Series
-from tools.desk.labelled import SAMPLE, is_compared, mapping, read
+from tools.desk.files.problems import UnusableFile
+from tools.desk.labelled import SAMPLE, is_compared, read
 from tools.desk.provider import REAL, STAND_IN, STAND_IN_SAYS, answering
 from tools.local.cloud.cloud import REPOSITORY
 from tools.local.night.claude import ClaudeMissing
 from tools.local.night.screen import readable
-from tools.local.night.tickets import UnusableFile
 from tools.words import count, duration
 
 DIRECTORY = REPOSITORY / ".build" / "evaluate"
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     try:
         before = saved.read(options.against) if options.against else []
-        plan = planned(options)
+        plan, left_out = planned(options)
         with answering(options.claude, DIRECTORY) as claude:
             cards = evaluated(plan, claude, options, console)
     except KeyboardInterrupt:
@@ -58,18 +58,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return UNUSABLE
     changes = compared(cards, before)
     _tell(cards, changes, options, console)
-    return LOOK if any(_is_poor(card, options.min) for card in cards) else GOOD
+    for line, why in left_out[:3]:
+        console.print(Text(f" Left out of {len(left_out):,} lines: line {line}: {why}", "yellow"))
+    return LOOK if left_out or any(_is_poor(card, options.min) for card in cards) else GOOD
 
 
-def planned(options: argparse.Namespace) -> list[Series]:
-    """Every task with every model, over the file.
+def planned(options: argparse.Namespace) -> tuple[list[Series], list[tuple[int, str]]]:
+    """Every task with every model, over the file; and the lines that hold no ticket.
 
     Raises UnusableFile, SettingsInvalid, PriceUnknown: nothing is asked then.
     """
-    plan = []
+    plan: list[Series] = []
+    left_out: dict[int, str] = {}
     for name in options.tasks:
         task = load(name)
-        rows = read(options.tickets, task, mapping(options.map))
+        rows = read(options.tickets, task, options.map)
+        left_out |= dict(rows.left_out)
         if not any(row.expected for row in rows.rows):
             wanted = [f"expected_{out}" for out, kind in task.output.items() if is_compared(kind)]
             raise UnusableFile(
@@ -80,7 +84,7 @@ def planned(options: argparse.Namespace) -> list[Series]:
             task.price_table.of(model)
             check_room(task, model)
             plan.append(Series(task, model, rows.rows))
-    return plan
+    return plan, sorted(left_out.items())
 
 
 def evaluated(

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from nightshift.quality.statistics import Pair
 from tools.desk.evaluate.judging import Card, Flips, Judged
-from tools.local.night.tickets import UnusableFile
+from tools.desk.files.problems import UnusableFile
 from tools.version import VERSION
 
 

@@ -1,7 +1,7 @@
 """`python -m tools.desk.try_task [--tickets FILE] [--count N] [--claude real]`: `make try`.
 
-Exit codes: 0 every ticket has an answer that the task allows, 1 not every one, 2 nothing to ask or
-nobody to answer, 130 Ctrl-C.
+Exit codes: 0 every ticket has an answer that the task allows; 1 not every one, or lines of the file
+were left out; 2 nothing to ask or nobody to answer; 130 Ctrl-C.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from nightshift.errors import ClaudeRejected, ClaudeUnavailable, PriceUnknown, S
 from nightshift.task.request import template_for
 from nightshift.task.task import DEFAULT, Task, check_room, load
 from tools.desk.cost.__main__ import DEFAULT_MODEL
-from tools.desk.labelled import SAMPLE, Rows, mapping, read
+from tools.desk.files.problems import UnusableFile
+from tools.desk.labelled import SAMPLE, Rows, read
 from tools.desk.provider import REAL, STAND_IN, STAND_IN_SAYS, answering
 from tools.desk.try_task import screen
 from tools.desk.try_task.asking import Trial, ask_all
 from tools.local.cloud.cloud import REPOSITORY
 from tools.local.night.claude import ClaudeMissing
-from tools.local.night.tickets import UnusableFile
 from tools.local.sample import shipped
 
 DIRECTORY = REPOSITORY / ".build" / "try"
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             task.price_table.of(options.model),
         )
         file = options.tickets or shipped.file_for(task) or SAMPLE
-        rows = read(file, task, mapping(options.map))
+        rows = read(file, task, options.map)
         with answering(options.claude, DIRECTORY) as claude:
             return _try(trial, rows, options, claude, console)
     except KeyboardInterrupt:
@@ -67,11 +67,11 @@ def _try(
         trial.tried.append(tried)
         console.print(screen.ticket(tried, trial))
     console.print(screen.summary(trial, _requests(trial.task, rows), len(rows.rows)))
-    for line in islice(rows.left_out, 3):
-        console.print(Text(f" Left out: {line}", "yellow"))
+    for line, why in islice(rows.left_out, 3):
+        console.print(Text(f" Left out: line {line}: {why}", "yellow"))
     if options.claude != REAL:
         console.print(Text(f" {STAND_IN_SAYS} CLAUDE=real asks Claude.", "dim"))
-    return LOOK if any(tried.problem for tried in trial.tried) else GOOD
+    return LOOK if rows.left_out or any(each.problem for each in trial.tried) else GOOD
 
 
 def _requests(task: Task, rows: Rows) -> int:
