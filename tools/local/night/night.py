@@ -25,7 +25,7 @@ from tools.local.sample import shipped
 from tools.words import count
 
 STACK = "nightshift"
-STAND_IN = "Claude was played by a stand-in that sorts by keywords; nothing was charged."
+STAND_IN = "Claude was played by a stand-in, by keywords or by chance; nothing was charged."
 BAD_LINES_SHOWN = 8
 LOG_LINES_SHOWN = 8
 
