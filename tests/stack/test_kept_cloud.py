@@ -91,7 +91,7 @@ def night(clone: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
             command, cwd=clone, env=environment(), stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        wait_until(lambda: "Ctrl-C ends it" in said.read_text() or process.poll() is not None)
+        wait_until(lambda: "Ctrl-C ends it" in said.read_text() or process.poll() is not None, 600)
         yield process, said
     finally:
         process.send_signal(signal.SIGTERM)

@@ -254,6 +254,16 @@ def test_every_output_is_told_in_the_way_of_its_type(reviewed: Night) -> None:
     assert any(line.startswith("unsure 1 are left to a person") for line in lines)
 
 
+def test_of_many_labels_the_most_frequent_are_drawn_and_the_others_counted(night: Night) -> None:
+    labels = {f"label-{n:02}": 100 - n for n in range(20)}
+
+    said = shown(replace(night, tickets=sorted_as(**labels)))
+
+    assert "label-11" in said and "label-12" not in said
+    assert "and 8 others" in said
+    assert "others" not in shown(night)
+
+
 def test_what_waits_for_a_person_is_no_complaint_and_has_the_tasks_words(reviewed: Night) -> None:
     assert reviewed.complaints() == []
     said = "A good night: 8 of 9 reviews have an answer, 1 waits for a person."

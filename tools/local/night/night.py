@@ -24,7 +24,7 @@ from tools.local.night.watch import Ending, Watched, follow
 from tools.words import count
 
 STACK = "nightshift"
-STAND_IN = "Claude was played by a stand-in that sorts by keywords; nothing was charged."
+STAND_IN = "Claude was played by a stand-in, by keywords or by chance; nothing was charged."
 LOG_LINES_SHOWN = 8
 
 

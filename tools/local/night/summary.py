@@ -23,6 +23,7 @@ from tools.words import count, share, usd
 
 _STAND_IN = "By the stand-in (keyword rules, else by chance),"
 IDS_SHOWN = 3
+LABELS_SHOWN = 12
 ID_CELLS = 24
 NOTHING_MISSING = ("complete", "nothing_to_do")
 NIGHTS_A_YEAR = 365
@@ -152,9 +153,11 @@ def _bars(counts: Counter[str]) -> RenderableType:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(ratio=1)
     largest, total = max(counts.values(), default=1), counts.total()
-    for name, tickets in counts.most_common():
+    for name, tickets in counts.most_common(LABELS_SHOWN):
         bar = Bar(largest, 0, tickets, color="cyan")
         table.add_row(readable(name), f"{tickets:,}", share(tickets / total), bar)
+    if (more := len(counts) - LABELS_SHOWN) > 0:
+        table.add_row(Text(f"and {more:,} others", "dim"))
     return table
 
 
