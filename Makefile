@@ -92,7 +92,7 @@ tickets-export: tools ## a stack's table as a file: STACK=, OUT=, STATUS=, TASK=
 		$(if $(STATUS),--status "$(STATUS)") $(if $(TASK),--task "$(TASK)")
 
 tickets-again: tools ## ask answered ones again: STACK=, OLDER=1, WHERE=, LIMIT=
-	@$(BIN)/python -m tools.operate.answered_tickets --stack "$(STACK)" \
+	@$(BIN)/python -m tools.desk.again --stack "$(STACK)" \
 		$(if $(TASK),--task "$(TASK)") $(if $(OLDER),--older) $(if $(WHERE),--where "$(WHERE)") \
 		$(if $(LIMIT),--limit "$(LIMIT)") $(if $(YES),--yes)
 

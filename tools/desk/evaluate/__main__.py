@@ -19,7 +19,7 @@ from rich.text import Text
 from nightshift.claude.client import Claude
 from nightshift.errors import NightshiftError
 from nightshift.task.task import DEFAULT, check_room, load
-from tools.desk.cost.__main__ import DEFAULT_MODEL
+from tools.desk import DEFAULT_MODEL
 from tools.desk.evaluate import saved, screen
 from tools.desk.evaluate.asking import Asker
 from tools.desk.evaluate.journal import Busy, Journal

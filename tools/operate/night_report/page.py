@@ -5,10 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from nightshift.ending import mail
 from nightshift.runs import budget
@@ -17,6 +13,7 @@ from tools.operate.failed_tickets.table import EMPTY
 from tools.operate.night_report.record import MOST_TICKETS_READ, Record
 from tools.operate.night_report.timeline import COLUMNS, Timeline
 from tools.operate.night_report.verdict import verdict
+from tools.pages import environment
 from tools.version import VERSION
 
 IDS_A_REASON = 24
@@ -41,22 +38,15 @@ class Reason:
 def page(record: Record, note: str = "", now: datetime | None = None) -> str:
     """The page. `note` is said under the headline, such as who answered."""
     made_at = now or datetime.now(UTC)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    templates = environment(Path(__file__).parent)
+    templates.filters |= {
         "number": "{:,}".format,
         "usd": words.usd,
         "share": words.share,
         "short": _short,
     }
     output = record.output
-    return environment.get_template("page.html.j2").render(
+    return templates.get_template("page.html.j2").render(
         record=record,
         stack=record.stack,
         output=output,
@@ -84,13 +74,6 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
 def _short(text: str, most: int = LONGEST_ID) -> str:
     """The start of a long text."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _visible(value: Any) -> Any:
-    """What strangers wrote, without what would turn or move the text around it."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
 
 
 def _day(run_id: str) -> str:
