@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from nightshift.task.task import Task
+from nightshift.tickets.ticket import EXPECTED
 from tools.local.cloud.cloud import LocalCloud, local_cloud
 from tools.local.cloud.stack import build, deploy, with_tasks
 from tools.local.night import keep
@@ -57,7 +58,8 @@ def run(asked: Asked, directory: Path, console: Console) -> bool:
     ):
         with step(console, "Load") as done:
             table = outputs["TicketTableName"]
-            loaded = load(cloud.client("dynamodb"), table, read(path, Findings(), task.inputs))
+            tickets_read = read(path, Findings(), _attributes(task))
+            loaded = load(cloud.client("dynamodb"), table, tickets_read)
             done.result = f"{count(loaded, 'ticket')}, all pending"
         model = _parameter(cloud, "Model")
         if real:
@@ -85,9 +87,14 @@ def run(asked: Asked, directory: Path, console: Console) -> bool:
     return good
 
 
+def _attributes(task: Task) -> tuple[str, ...]:
+    """What is loaded of a ticket: what the task reads, and right answers that are known."""
+    return (*task.inputs, *(f"{EXPECTED}{name}" for name in task.output))
+
+
 def _check(path: Path | None, task: Task, directory: Path, console: Console) -> Findings:
     with step(console, "Tickets") as done:
-        findings = check(path, task.inputs)
+        findings = check(path, _attributes(task))
         where = "invented ones" if path is None or shipped.is_invented(path) else f"in {path.name}"
         done.result = f"{findings.tickets:,} {where}"
     for name in keep.FILES:  # of the last night

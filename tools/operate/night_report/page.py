@@ -11,9 +11,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from nightshift.ending import mail
+from nightshift.quality.gold import Gold
 from nightshift.runs import budget
 from tools import words
 from tools.operate.failed_tickets.table import EMPTY
+from tools.operate.night_report.quality import drawn
 from tools.operate.night_report.record import MOST_TICKETS_READ, Record
 from tools.operate.night_report.timeline import COLUMNS, Timeline
 from tools.operate.night_report.verdict import verdict
@@ -70,6 +72,7 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         label=_first_label(record),
         answers=list(mail.answers(output)),
         redacted=list(mail.redacted(output)),
+        outputs=list(drawn(Gold.read(output["quality"]))) if "quality" in output else [],
         reasons=list(_reasons(record)),
         EMPTY=EMPTY,
         links=dict(_links(record)),

@@ -119,7 +119,7 @@ def details(run: Run, task: Task) -> dict[str, Any]:
         "outputs": outputs,
         "redacted": dict(sum((batch.redacted for batch in closed), Counter[str]())),
     }
-    return kept | ({"quality": total.gold.plain["outputs"]} if total.gold else {})
+    return kept | ({"quality": total.gold.plain} if total.gold else {})
 
 
 def _type(output: str, task: Task) -> str:

@@ -81,7 +81,12 @@ class Gold:
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> "Gold":
         """The reverse of `plain`, also for numbers that a table gives as decimals."""
-        return msgspec.json.decode(_to_json(plain), type=Gold)
+        return msgspec.json.decode(_to_json(plain), type=Gold, dec_hook=_counter)
+
+
+def _counter(kind: type, counts: Any) -> Any:
+    """What msgspec does not know: a counter, which is the only such type here."""
+    return kind({name: int(count) for name, count in counts.items()})
 
 
 def comparable(outputs: Mapping[str, Output]) -> tuple[str, ...]:
