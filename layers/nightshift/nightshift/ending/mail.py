@@ -151,7 +151,7 @@ def percent(share: float) -> str:
 def _unsure(report: Report) -> Iterator[str]:
     unsure, waiting = report.get("unsure", 0), report.get("waiting", 0)
     if unsure or waiting:
-        now = f", {waiting:,} wait now" if waiting else ""
+        now = f", {_count(waiting, 'waits', 'wait')} now" if waiting else ""
         yield f"For a person to decide: {unsure:,}{now} (classification_status is review)"
 
 
