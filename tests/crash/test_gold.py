@@ -185,6 +185,18 @@ def test_of_several_outputs_each_is_compared_and_doubt_has_a_count_of_its_own(
     assert topics["confused"] == {}
 
 
+def test_what_is_known_is_never_sent_and_kept_only_as_counts(ours: Workshop) -> None:
+    stack = Stack.on(ours, LIFE)
+    stack.put("A", expected_category={"S": "Mrs Smith, 4111 1111"})
+
+    report = stack.night()
+
+    sent = [str(row) for row in stack.world.claude.journal(with_params=True)]
+    assert (report["gold"], report["correct"]) == (1, 0)
+    assert not [row for row in sent if "expected" in row or "Smith" in row]
+    assert "Smith" not in str(stack.records())
+
+
 def test_where_nothing_is_known_nothing_is_said_or_stored_of_it(ours: Workshop) -> None:
     stack = Stack.on(ours, LIFE)
     stack.put("A", "B")
