@@ -303,7 +303,7 @@ def test_how_right_it_is_is_drawn_with_its_interval_classes_and_confusions() -> 
     text = Read(html).text
     assert "How right it is Category 48.4 % (95 % interval 32.0 % to 65.2 %)" in text
     assert "15 of 31 answers are as was known beforehand; 5 more were left to a person" in text
-    assert "1 expect a value that the task does not have." in text
+    assert "1 expects a value that the task does not have." in text
     # expected 6, answered 3 + 3 (+ 1 for the first, where nothing of the task was right), right 3
     assert "class 004 50 % 50 % 50 % 6 6 3 1" in text
     assert "class 000 46 % 43 % 50 % 6 7 3 1" in text

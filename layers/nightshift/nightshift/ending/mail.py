@@ -131,7 +131,7 @@ def right(report: Report) -> Iterator[str]:
     if gold.unsure:
         said += f"; {gold.unsure:,} more left to a person"
     if unknown := sum(each.unknown for each in gold.outputs.values()):
-        said += f"; {unknown:,} expect a value that the task does not have"
+        said += f"; {_count(unknown, 'expects', 'expect')} a value that the task does not have"
     yield said
 
 
