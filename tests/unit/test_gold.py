@@ -187,13 +187,17 @@ def test_beyond_so_many_confusions_the_largest_are_kept_and_the_rest_is_counted(
     assert sum(counts["expected"] for counts in found.classes.values()) == 2_060
 
 
-def test_what_was_left_out_of_one_sum_stays_counted_in_the_next() -> None:
-    everything = of([(a, b) for a in LABELS for b in LABELS if a != b])
+@pytest.mark.parametrize("at", [1_100, 1_560])
+def test_what_was_left_out_of_one_sum_stays_counted_in_the_next(at: int) -> None:
+    everything = [(a, b) for a in LABELS for b in LABELS if a != b]  # 1,560 confusions
+    first, second = of(everything[:at]), of(everything[at:] or everything)
 
-    found = (everything + everything).outputs["category"]
+    found = (first + second).outputs["category"]
 
+    assert first.outputs["category"].other == at - MOST_CONFUSED
     assert sum(len(counts) for counts in found.confused.values()) == MOST_CONFUSED
-    assert found.other + sum(each.total() for each in found.confused.values()) == 3_120
+    counted = found.other + sum(each.total() for each in found.confused.values())
+    assert counted == found.compared - found.correct == at + len(everything[at:] or everything)
 
 
 # In the table.

@@ -19,6 +19,7 @@ from nightshift.task.outputs import Label
 from tests.tasks import reviews
 from tools.operate.failed_tickets.table import FailedTicket
 from tools.operate.night_report.page import page
+from tools.operate.night_report.quality import drawn
 from tools.operate.night_report.record import MOST_TICKETS_READ, Failure, Record
 from tools.operate.stack import Stack
 from tools.version import VERSION
@@ -326,6 +327,21 @@ def test_of_many_classes_the_worst_and_the_largest_come_first_and_all_behind_a_c
     assert f"All {classes + 1} classes and {3 * classes + 1} confusions" in behind
     assert behind.count('<th scope="row"') == classes + 1
     assert len(html) < 300_000
+
+
+def test_the_classes_with_most_mistakes_come_first_however_small_they_are() -> None:
+    pairs = [("a", "a")] * 40 + [("b", "c")] * 3 + [("c", "c")] * 9 + [("d", "a")] * 2
+    outputs = {"category": Label(type="label", values=dict.fromkeys("abcd", ""))}
+    gold = total(compare(outputs, {"category": a}, Answer({"category": b})) for a, b in pairs)
+
+    [found] = drawn(gold)
+
+    assert [(each.name, each.expected) for each, _ in found.classes] == [
+        ("c", 9), ("b", 3), ("a", 40), ("d", 2),
+    ]  # fmt: skip
+    assert [(each.expected, each.answered, each.tickets) for each in found.confusions] == [
+        ("b", "c", 3), ("d", "a", 2),
+    ]  # fmt: skip
 
 
 def test_several_outputs_are_drawn_each_and_before_them_the_whole_tickets() -> None:

@@ -127,14 +127,14 @@ def total(parts: Iterable[Gold]) -> Gold:
 
 def _compared(output: Output, known: Value, answered: Value) -> Comparison:
     expected, said = _classes(output, known), _classes(output, answered)
-    is_right = expected == said and UNKNOWN not in expected
+    is_right = expected == said
     if _has_many_values(output):
         return Comparison(1, int(is_right))
     classes = {
         name: +Counter(
             expected=int(name in expected),
             answered=int(name in said),
-            correct=int(name in expected & said and name != UNKNOWN),
+            correct=int(name in expected & said),
         )
         for name in sorted(expected | said)
     }
