@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_night_report import batch, hostile_night, long_night, partial, record
+from tests.unit.test_night_report import (
+    batch,
+    hostile_night,
+    known_night,
+    long_night,
+    partial,
+    record,
+)
 from tools.operate.night_report.page import page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -42,6 +49,7 @@ NIGHTS = {
     "budget": record(batch(), **partial("budget")),
     "long": long_night(),
     "hostile": hostile_night(),
+    "known": known_night(77, "a class with a rather long name of its own {}"),
     "empty": record(),
 }
 

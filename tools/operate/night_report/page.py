@@ -7,9 +7,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from nightshift.ending import mail
+from nightshift.quality.gold import Gold
 from nightshift.runs import budget
 from tools import words
 from tools.operate.failed_tickets.table import EMPTY
+from tools.operate.night_report.quality import drawn
 from tools.operate.night_report.record import MOST_TICKETS_READ, Record
 from tools.operate.night_report.timeline import COLUMNS, Timeline
 from tools.operate.night_report.verdict import verdict
@@ -60,6 +62,7 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         label=_first_label(record),
         answers=list(mail.answers(output)),
         redacted=list(mail.redacted(output)),
+        outputs=list(drawn(Gold.read(output["quality"]))) if "quality" in output else [],
         reasons=list(_reasons(record)),
         EMPTY=EMPTY,
         links=dict(_links(record)),

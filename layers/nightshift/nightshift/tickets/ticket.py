@@ -15,7 +15,8 @@ STATUS_INDEX = "by_classification_status"
 # Beside a ticket's inputs, what decides: a ticket that differs there is not the one that was read.
 GUARDED = ("classification_status", "classification_batch_id")
 _TRIED = ("classification_attempts", "classification_error")
-_EXPECTED = "expected_"
+# Before the name of an output: its right answer, where that is known beforehand.
+EXPECTED = "expected_"
 # What says of an answer how it came about; without one of these, nobody knows whether it stands.
 _OF_AN_ANSWER = ("classified_as", "classified_from", "classified_with")
 
@@ -24,7 +25,7 @@ def marks_of(outputs: Iterable[str]) -> tuple[str, ...]:
     """The attributes that say whether the last answer of a ticket still stands, for a task with
     these outputs."""
     named = [*outputs]
-    return (*_OF_AN_ANSWER, *named, *(f"{_EXPECTED}{name}" for name in named))
+    return (*_OF_AN_ANSWER, *named, *(f"{EXPECTED}{name}" for name in named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ class Ticket:
 
     `inputs` are the attributes that a task reads, by their names, None for one that is not there;
     `marks` likewise those of `marks_of`, where they were read. `attempts` are the answers to it
-    that had to be thrown away.
+    that had to be thrown away. `known` is the right answer by output, as far as it was read and is
+    known beforehand: no write depends on that.
     """
 
     ticket_id: str
@@ -71,6 +73,7 @@ class Ticket:
     attempts: int = 0
     failed_before: bool = False
     marks: dict[str, Attribute | None] = field(default_factory=dict)
+    known: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def status(self) -> str | None:
@@ -105,7 +108,7 @@ class Ticket:
         are now, and every output is still there. Never for a ticket whose right answer is known
         beforehand, since such a ticket is asked to learn how right Claude is."""
         known = {name for name, value in self.marks.items() if value is not None}
-        wanted = {name for name in self.marks if not name.startswith(_EXPECTED)}
+        wanted = {name for name in self.marks if not name.startswith(EXPECTED)}
         return (
             bool(wanted)
             and known == wanted
