@@ -11,7 +11,7 @@ from nightshift.task.task import Task
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.table import STATEMENTS_PER_WRITE, TicketTable
-from nightshift.tickets.ticket import GUARDED, Ticket, marks_of
+from nightshift.tickets.ticket import GUARDED, Ticket, last_answer, marks_of
 
 # Attributes of an answer that are no output, and by which tickets may be chosen all the same.
 _ALSO_CHOSEN_BY = ("classified_by", "classified_with")
@@ -123,12 +123,8 @@ def _is_of_a_person(item: dict[str, Attribute], task: Task) -> bool:
     wrote, so its answers count as Nightshift's."""
     if "classified_with" not in item:
         return False
-    written = item.get("classified_as", {})
-    if len(task.output) > 1 or "M" in written:
-        written = written.get("M", {})
-        return any(item.get(name) != written.get(name) for name in task.output if name in item)
-    [name] = task.output
-    return name in item and item[name] != item.get("classified_as")
+    written = last_answer(item, task.output)
+    return any(item.get(name) != written.get(name) for name in task.output if name in item)
 
 
 def _ticket(item: dict[str, Attribute], key: str, task: Task) -> Ticket:

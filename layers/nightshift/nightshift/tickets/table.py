@@ -14,7 +14,15 @@ from nightshift.pace import Pace, pause
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.table_check import key_of
-from nightshift.tickets.ticket import FAILED, GUARDED, PENDING, STATUS_INDEX, Change, Ticket
+from nightshift.tickets.ticket import (
+    FAILED,
+    GUARDED,
+    PENDING,
+    REVIEW,
+    STATUS_INDEX,
+    Change,
+    Ticket,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -90,6 +98,10 @@ class TicketTable:
     def failed_ids(self) -> Iterator[str]:
         """Ids of tickets that were given up, in key order. The index may lag behind."""
         return self._ids(FAILED)
+
+    def review_ids(self) -> Iterator[str]:
+        """Ids of tickets that wait for a person, in key order. The index may lag behind."""
+        return self._ids(REVIEW)
 
     def _ids(self, status: str, after: str = "") -> Iterator[str]:
         condition = "classification_status = :status"
@@ -179,6 +191,12 @@ class TicketTable:
                 self._write_alone(change, refused)
         for group in _groups((change, self._statement(change)) for change in together):
             self._write_together(group, refused)
+        return refused
+
+    def write_one(self, change: Change) -> Refused:
+        """The same with a single change, which one conditional UpdateItem makes."""
+        refused = Refused()
+        self._write_alone(change, refused)
         return refused
 
     def _write_together(self, group: Sequence[_Statement], refused: Refused) -> None:

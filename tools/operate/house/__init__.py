@@ -1,0 +1,1 @@
+"""How pages for people look: the colours, the type and the pieces that all of them share."""
