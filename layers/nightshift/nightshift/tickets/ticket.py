@@ -15,7 +15,8 @@ STATUS_INDEX = "by_classification_status"
 # Beside a ticket's inputs, what decides: a ticket that differs there is not the one that was read.
 GUARDED = ("classification_status", "classification_batch_id")
 _TRIED = ("classification_attempts", "classification_error")
-_EXPECTED = "expected_"
+# Before the name of an output: its right answer, where that is known beforehand.
+EXPECTED = "expected_"
 # What says of an answer how it came about; without one of these, nobody knows whether it stands.
 _OF_AN_ANSWER = ("classified_as", "classified_from", "classified_with")
 
@@ -24,12 +25,7 @@ def marks_of(outputs: Iterable[str]) -> tuple[str, ...]:
     """The attributes that say whether the last answer of a ticket still stands, for a task with
     these outputs."""
     named = [*outputs]
-    return (*_OF_AN_ANSWER, *named, *map(expected, named))
-
-
-def expected(output: str) -> str:
-    """The attribute that holds the right answer of an output, where somebody knows it: gold."""
-    return f"{_EXPECTED}{output}"
+    return (*_OF_AN_ANSWER, *named, *(f"{EXPECTED}{name}" for name in named))
 
 
 def last_answer(
@@ -143,7 +139,7 @@ class Ticket:
         are now, and every output is still there. Never for a ticket whose right answer is known
         beforehand, since such a ticket is asked to learn how right Claude is."""
         known = {name for name, value in self.marks.items() if value is not None}
-        wanted = {name for name in self.marks if not name.startswith(_EXPECTED)}
+        wanted = {name for name in self.marks if not name.startswith(EXPECTED)}
         return (
             bool(wanted)
             and known == wanted
@@ -201,7 +197,7 @@ class Ticket:
         """What Claude left to a person is decided: each output is written as the answer, and as the
         one to expect, since a person's answer is gold. The ticket asks no more."""
         spelled = {name: attribute.spelled(value) for name, value in values.items()}
-        gold = {expected(name): value for name, value in spelled.items()}
+        gold = {f"{EXPECTED}{name}": value for name, value in spelled.items()}
         return Change(self, spelled | gold, ("classification_status",))
 
     def asked_again(self) -> Change:
