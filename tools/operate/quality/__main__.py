@@ -5,6 +5,7 @@ Exit codes: 0 done, 2 it cannot be done, 130 stopped.
 
 import argparse
 import sys
+from math import ceil
 from pathlib import Path
 
 from rich.console import Console
@@ -51,7 +52,7 @@ def read(stack: Stack, console: Console, task_name: str | None) -> Scan:
     expected = size(table)
     console.print(
         f" Reads the whole table: about {count(expected.tickets, *task.items)}, "
-        f"{expected.units:,.0f} read units (DynamoDB's figures of the last six hours).",
+        f"{count(ceil(expected.units), 'read unit')} (DynamoDB's figures of the last six hours).",
         style="dim",
     )
     columns = (

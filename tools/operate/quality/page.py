@@ -9,7 +9,7 @@ from tools import words
 from tools.operate.house.pages import environment
 from tools.operate.quality.figures import Figures, Rate
 from tools.operate.quality.scan import Scan
-from tools.operate.quality.screen import headline, left_to_people
+from tools.operate.quality.screen import LEAST, headline, interval, left_to_people
 from tools.operate.stack import Stack
 from tools.version import VERSION
 
@@ -19,6 +19,7 @@ NIGHT = HERE.parent / "night_report"
 IDS = 24
 CHANGES = 200
 # A chart ends at one of these shares: small ones would be lines without length beside 100 %.
+_FREQUENT = 20
 _ENDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -40,6 +41,7 @@ def page(scanned: Scan, stack: Stack, now: datetime | None = None) -> str:
         scanned=scanned,
         figures=figures,
         headline=headline(figures),
+        story=f"{interval(figures.all)} {LEAST}" if figures.all.of else "",
         charts=_charts(figures),
         confusions=figures.confusions(),
         decided=sum(each.total() for each in figures.decided.values()),
@@ -61,5 +63,8 @@ def _charts(figures: Figures) -> list[Chart]:
 
 def _chart(title: str, rates: Iterable[tuple[str, Rate]]) -> Chart:
     listed = list(rates)
-    longest = max(rate.share for _, rate in listed)
+    total = sum(rate.of for _, rate in listed)
+    # The interval of a rare answer may be anything: it ends where the chart does.
+    frequent = [rate.interval[1] for _, rate in listed if _FREQUENT * rate.of >= total]
+    longest = max([*frequent, *(rate.share for _, rate in listed)])
     return Chart(title, listed, next(end for end in _ENDS if longest <= end))

@@ -12,10 +12,7 @@ from tools.words import count, fine_share
 
 IDS = 5
 CHANGES = 20
-LEAST = (
-    "Only what somebody looks at is corrected: at least so many were wrong. "
-    "docs/quality.md says how to know it of all."
-)
+LEAST = "Only what somebody looks at is corrected: at least so many were wrong."
 
 
 def shown(figures: Figures, stack: str) -> Group:
@@ -30,13 +27,15 @@ def headline(figures: Figures) -> str:
         return f"No answer of this task was found in {count(figures.tickets, one, many)}."
     answered = count(figures.all.of, *figures.task.items)
     were = "was" if figures.all.changed == 1 else "were"
-    return f"{figures.all.changed:,} of {answered} {were} corrected: {interval(figures.all)}."
+    return f"{figures.all.changed:,} of {answered} {were} corrected."
 
 
 def interval(rate: Rate) -> str:
-    """A share with the interval around it."""
+    """A share with the interval around it, as a sentence."""
     low, high = rate.interval
-    return f"{fine_share(rate.share)} (95 % interval: {100 * low:.1f} to {fine_share(high)})"
+    return (
+        f"That is {fine_share(rate.share)} (95 % interval: {100 * low:.1f} to {fine_share(high)})."
+    )
 
 
 def left_to_people(figures: Figures) -> Iterator[str]:
@@ -51,7 +50,8 @@ def left_to_people(figures: Figures) -> Iterator[str]:
 def _parts(figures: Figures, stack: str) -> Iterator[RenderableType]:
     yield Text(f" {headline(figures)}", "bold")
     if figures.all.of:
-        yield Text(f" {LEAST}\n", "dim")
+        yield Text(f" {interval(figures.all)}")
+        yield Text(f" {LEAST} docs/quality.md says how to know it of all.\n", "dim")
     for output, rates in figures.by_class():
         yield _table(output, ((word, rate) for word, rate in rates))
     if len(figures.versions) > 1:
