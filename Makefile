@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help tools install run cost check-task test crash-proof bench lint unit requirements clean
 .PHONY: nights start night-report tickets-load tickets-export tickets-failed tickets-retry
-.PHONY: tickets-again review quality corrections
+.PHONY: tickets-again try evaluate review quality corrections
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
@@ -52,6 +52,17 @@ cost: tools ## what tickets cost: TICKETS=, MAP=, TASK=, MODEL=
 check-task: tools ## whether a task file fits: TASK=name or file, MODEL=name
 	@$(BIN)/python -m tools.desk.check_task $(if $(TASK),"$(TASK)") \
 		$(if $(MODEL),--model "$(MODEL)")
+
+try: tools ## a few tickets asked now: TICKETS=, N=10, TASK=, MODEL=
+	@$(BIN)/python -m tools.desk.try_task $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(N),--count "$(N)") $(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)") \
+		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(MAP),--map "$(MAP)")
+
+evaluate: tools ## how right, how dear: TICKETS=, TASK=a,b, MODEL=x,y
+	@$(BIN)/python -m tools.desk.evaluate $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(TASK),--tasks "$(TASK)") $(if $(MODEL),--models "$(MODEL)") \
+		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(MIN),--min "$(MIN)") $(if $(MAP),--map "$(MAP)") \
+		$(if $(AGAINST),--against "$(AGAINST)") $(if $(OUT),--out "$(OUT)")
 
 nights: tools ## five nights to look at, as pages, good and bad: OPEN=0
 	@$(BIN)/python -m tests.example_nights $(if $(filter 0,$(OPEN)),--no-open)

@@ -216,7 +216,7 @@ def test_a_body_that_just_fits_is_left_alone(tmp_path: Path) -> None:
         ("t.csv", b"\n1,x\n", "2 values for 0 columns"),
         ("t.jsonl.gz", b"not gzip", "Line 1: not gzip, or damaged here"),
         ("t.jsonl", b"x\ny\nz\n", r"Line 1: not JSON \(and 2 more bad lines\)"),
-        ("t.json", b"[]", "is none of .csv, .csv.gz, .jsonl, .jsonl.gz"),
+        ("t.json", b"[]", "is none of .csv, .csv.gz, .tsv, .tsv.gz, .jsonl, .jsonl.gz"),
         ("t", GOOD, "is none of"),
     ],
 )

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-import msgspec
-
 from nightshift.claude.money import Usage, alias
 from nightshift.dry_run.forecast import Forecast, answer_tokens, fixed_tokens, plain_tokens
 from nightshift.task.request import template_for
 from nightshift.task.task import Task
 from tools.desk.files.problems import UnusableFile
 from tools.desk.files.tickets import Findings, Source, read
+from tools.desk.labelled import shown
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def load(asked: Source) -> Tickets:
     findings, task = Findings(), asked.task
     tokens = empty = 0
     for ticket in read(asked, findings):
-        message = task.message_for([_shown(ticket.get(name)) for name in task.inputs])
+        message = task.message_for([shown(ticket.get(name)) for name in task.inputs])
         empty += message is None
         tokens += plain_tokens(message or "")
     name = asked.path.name if asked.path and not asked.is_invented else "the built-in sample"
@@ -57,13 +56,6 @@ def load(asked: Source) -> Tickets:
         line, why = next(iter(findings.bad_lines), (1, "nothing is there"))
         raise UnusableFile(f"{name} holds no ticket that can be counted. Line {line}: {why}.")
     return Tickets(name, findings.tickets, empty, len(findings.bad_lines), tokens)
-
-
-def _shown(value: object) -> tuple[str, bool]:
-    """A value of a file as a reader sees it: strings as they are, the rest as compact JSON."""
-    if value is None or isinstance(value, str):
-        return value or "", True
-    return msgspec.json.encode(value).decode(), False
 
 
 def offers(tickets: Tickets, task: Task, asked: str) -> list[Offer]:

@@ -14,7 +14,7 @@ from tools.desk.files.text import DAMAGED, NAMES, opened
 type Row = dict[str, Any]
 type Parse = Callable[[TextIO, str], Iterator[tuple[int, Row | BadLine]]]
 
-SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz")
 # Characters of a cell: more than a ticket may have.
 _LONGEST_CELL = 1 << 30
 _BYTE_ORDER_MARK = "\ufeff"
@@ -54,7 +54,7 @@ def rows(path: Path, encoding: str) -> Iterator[tuple[int, Row | BadLine]]:
 
 
 def _is_csv(path: Path) -> bool:
-    return path.name.lower().removesuffix(".gz").endswith(".csv")
+    return path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
 
 
 def _jsonl(file: TextIO, encoding: str) -> Iterator[tuple[int, Row | BadLine]]:
