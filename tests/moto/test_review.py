@@ -63,6 +63,15 @@ def test_only_labels_that_claude_did_not_write_are_asked() -> None:
     assert after["classified_as"] == written
 
 
+def test_a_label_that_claude_never_leaves_to_people_is_not_asked() -> None:
+    """It is missing because an earlier version of the task did not have it."""
+    put("T-1")
+    values = {"type": "label", "values": ["low", "high"]}
+    output = {"priority": values, **sorting().model_dump()["output"]}
+
+    assert show(sitting(changed(output=output, max_tokens=99))).outputs == ("category",)
+
+
 def test_several_doubts_are_written_together_and_not_before() -> None:
     put("R-1")
     ours = sitting(reviews())
@@ -227,6 +236,7 @@ def test_what_was_chosen_of_a_ticket_before_an_edit_does_not_count() -> None:
     doubt = show(ours)
 
     assert (doubt.asked, dict(doubt.chosen)) == ("status", {})
+    assert show(ours).asked == "status"
     assert ours.notes == ["R-1 was edited meanwhile: this is how it is now."]
 
 

@@ -122,6 +122,12 @@ def test_what_was_left_to_a_person_is_no_correction(
     assert [each for each, _ in found.values()] == ([expected] if expected else [])
 
 
+def test_an_output_that_the_version_did_not_have_was_never_left_to_a_person() -> None:
+    found = item(classified_as={"kind": "long", "size": 2}, kind="long", size=2, status="bad")
+
+    assert became(found, reviews()) == {"kind": (Became.KEPT, ()), "size": (Became.KEPT, ())}
+
+
 def test_what_claude_was_sure_of_beside_a_doubt_is_compared() -> None:
     wrote = {"kind": "long", "size": 2}
     now = {"kind": "short", "size": 2, "status": "bad"}
