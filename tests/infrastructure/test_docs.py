@@ -132,6 +132,9 @@ def test_the_commands_of_operators_are_told() -> None:
         "night-report",
         "tickets-failed",
         "tickets-retry",
+        "review",
+        "quality",
+        "corrections",
     ]:
         assert re.search(rf"\bmake {command}\b", told), command
 

@@ -100,6 +100,10 @@ class TicketTable:
         """Ids of tickets that were given up, in key order. The index may lag behind."""
         return self._ids(FAILED)
 
+    def review_ids(self) -> Iterator[str]:
+        """Ids of tickets that wait for a person, in key order. The index may lag behind."""
+        return self._ids(REVIEW)
+
     def _ids(self, status: str, after: str = "") -> Iterator[str]:
         condition = "classification_status = :status"
         values: dict[str, Attribute] = {":status": {"S": status}}
@@ -193,6 +197,12 @@ class TicketTable:
                 self._write_alone(change, refused)
         for group in _groups((change, self._statement(change)) for change in together):
             self._write_together(group, refused)
+        return refused
+
+    def write_one(self, change: Change) -> Refused:
+        """The same with a single change, which one conditional UpdateItem makes."""
+        refused = Refused()
+        self._write_alone(change, refused)
         return refused
 
     def _write_together(self, group: Sequence[_Statement], refused: Refused) -> None:
