@@ -137,7 +137,7 @@ def test_letters_follow_the_digits_and_then_there_are_no_keys() -> None:
     [
         ("category", "colour", NotAllowed),
         ("category", "unsure", Unsure),
-        ("subject", "billing", KeyError),
+        ("subject", "billing", NotAllowed),
     ],
 )
 def test_what_the_task_does_not_allow_is_not_written(
@@ -254,6 +254,33 @@ def test_an_older_page_of_the_same_person_writes_nothing() -> None:
     ours.choose("another", "category", "technical")
     assert ours.notes == ["That page was older than this one: nothing was written."]
     assert items() == before
+
+
+@pytest.mark.parametrize("word", ["billing", "technical"])
+def test_a_choice_that_arrives_twice_decides_one_ticket_once(word: str) -> None:
+    """A browser may send a form again before the next ticket was shown."""
+    put("T-1", "T-2", "T-3")
+    ours = sitting()
+    doubt = show(ours)
+
+    ours.choose(doubt.seen, "category", "billing")
+    before = items()
+    ours.choose(doubt.seen, "category", word)
+    ours.skip(doubt.seen)
+
+    assert (items(), ours.done, ours.waits, ours.skipped, ours.notes) == (before, 1, 2, [], [])
+    assert id_of(ours) == "T-2"
+
+
+def test_a_skip_that_arrives_twice_skips_one_ticket() -> None:
+    put("T-1", "T-2")
+    ours = sitting()
+    doubt = show(ours)
+
+    ours.skip(doubt.seen)
+    ours.skip(doubt.seen)
+
+    assert (ours.skipped, ours.waits, id_of(ours)) == (["T-1"], 2, "T-2")
 
 
 def test_people_begin_at_different_tickets() -> None:

@@ -40,7 +40,7 @@ def application(sitting: Sitting, guard: Guard, stack: str) -> Flask:
         app.add_url_rule(f"/{change.__name__}", view_func=change, methods=["POST"])
     for outage in (Unusable, NightshiftError):
         app.register_error_handler(outage, lambda said: page.failed(str(said), 502))
-    for misfit in (KeyError, NotAllowed, Unsure):
+    for misfit in (NotAllowed, Unsure):
         app.register_error_handler(misfit, lambda _: page.failed("That was no choice.", 400))
     app.register_error_handler(HTTPException, lambda e: page.failed(f"{e.name}.", e.code or 500))
     return app

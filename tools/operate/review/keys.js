@@ -30,7 +30,7 @@ addEventListener("keydown", (event) => {
   if (help?.open) return;
   if (event.target === find) {
     if (event.key === "Escape") { find.value = ""; narrow(); find.blur(); }
-    if (event.key === "Enter") { event.preventDefault(); choices().find((each) => !each.hidden)?.click(); }
+    if (event.key === "Enter") { event.preventDefault(); if (words(find.value).length) choices().find((each) => !each.hidden)?.click(); }
     return;
   }
   const key = named(event);

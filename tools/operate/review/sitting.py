@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from secrets import randbelow
 
-from nightshift.task.outputs import Value
+from nightshift.task.outputs import NotAllowed, Value
 from nightshift.task.task import Task
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import REVIEW, Change, Ticket, marks_of
@@ -68,14 +68,13 @@ class Sitting:
         """Choose for one output; with the last one the ticket is written.
 
         Raises:
-            KeyError: no such output is in doubt.
-            NotAllowed, Unsure: the task does not allow that choice.
+            NotAllowed, Unsure: no such output is in doubt, or the task does not allow that choice.
         """
         doubt = self._as_shown(seen)
         if doubt is None:
             return
         if output not in doubt.outputs:
-            raise KeyError(output)
+            raise NotAllowed("an output that is not in doubt")
         chosen = self._chosen | {output: self.task.output[output].read(word)}
         if all(name in chosen for name in doubt.outputs):
             self._write(doubt, chosen)
@@ -212,8 +211,10 @@ class Sitting:
         return any(each == ticket_id and change for each, change in self._steps)
 
     def _leave(self) -> None:
+        """Be done with the ticket that is shown: what its page sends once more is too late."""
         self._waiting.popleft()
         self._chosen.clear()
+        self._shown = None
 
     def _tell_busy(self) -> None:
         self.notes.append("The table takes no writes just now: try again in a moment.")
