@@ -438,7 +438,7 @@ def labelled(path: Path) -> tuple[list[Ticket], Findings]:
 
 def test_right_answers_are_read_by_the_types_of_their_outputs(tmp_path: Path) -> None:
     header = "id,subject,body,expected_status,Expected Topics,expected_size,expected_spam"
-    rows = '1,a,b,good,"price, look",-3,yes\n2,a,b,of_tomorrow,"[""taste""]",0,FALSE\n'
+    rows = '1,a,b, Good,"Price, look",-3,yes\n2,a,b,of_tomorrow,"[""taste""]",0,FALSE\n'
     tickets, findings = labelled(write(tmp_path, "t.csv", f"{header}\n{rows}".encode()))
 
     found = [{k: v for k, v in t.items() if k.startswith("expected_")} for t in tickets]

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from nightshift.quality.gold import UNKNOWN, is_comparable
-from nightshift.task.outputs import NotAllowed, Output, Unsure
+from nightshift.quality.gold import classes_of, is_comparable
+from nightshift.quality.statistics import Classes
 from nightshift.task.task import Shown, Task
 from nightshift.tickets.ticket import EXPECTED
 from tools.desk.files.columns import KEY, parse_map
@@ -25,9 +25,6 @@ from tools.local.sample import shipped
 
 SAMPLE = Path(shipped.__file__).with_name("labelled.csv")
 _encode = msgspec.json.Encoder(order="deterministic").encode
-
-type Classes = tuple[str, ...]
-"""What is compared of one value: the label, or each label of a list, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +84,7 @@ def _columns(path: Path) -> set[str]:
 
 def _row(ticket: Mapping[str, Any], task: Task) -> Row:
     expected = {
-        name: _expected(output, ticket[f"{EXPECTED}{name}"])
+        name: classes_of(output, ticket[f"{EXPECTED}{name}"])
         for name, output in task.output.items()
         if f"{EXPECTED}{name}" in ticket and is_comparable(output)
     }
@@ -99,17 +96,3 @@ def shown(value: object) -> Shown:
     if value is None or isinstance(value, str):
         return value or "", True
     return _encode(value).decode(), False
-
-
-def classes_of(value: object) -> Classes:
-    """What is compared of an answer."""
-    if isinstance(value, list):
-        return tuple(sorted(map(str, value)))
-    return (("yes" if value else "no") if isinstance(value, bool) else str(value),)
-
-
-def _expected(output: Output, value: object) -> Classes:
-    try:
-        return classes_of(output.read(value))
-    except (NotAllowed, Unsure):
-        return (UNKNOWN,)

@@ -9,7 +9,7 @@ from typing import Any
 
 from nightshift.claude.money import NOTHING, Usage
 from nightshift.claude.results import Result
-from nightshift.quality.gold import UNKNOWN
+from nightshift.quality.gold import UNKNOWN, classes_of
 from nightshift.quality.statistics import (
     ByClass,
     Classes,
@@ -21,7 +21,7 @@ from nightshift.quality.statistics import (
 )
 from nightshift.writing.decision import answer_of
 from tools.desk.evaluate.series import Series
-from tools.desk.labelled import Row, classes_of
+from tools.desk.labelled import Row
 
 NO_ANSWER = ":unusable"
 """The class of an answer that the task does not allow: such an answer counts as wrong."""
@@ -145,8 +145,8 @@ def _pairs(row: Row, values: Mapping[str, Any] | None, series: Series) -> dict[s
     if values is None:
         return {name: (expected, (NO_ANSWER,)) for name, expected in row.expected.items()}
     return {
-        name: (row.expected[name], classes_of(values[name]))
-        for name in series.task.output
+        name: (row.expected[name], classes_of(output, values[name]))
+        for name, output in series.task.output.items()
         if name in row.expected and name in values
     }
 

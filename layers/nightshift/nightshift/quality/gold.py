@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
+from nightshift.quality.statistics import Classes
 from nightshift.task.answer import Answer
 from nightshift.task.outputs import Boolean, Integer, Label, Labels, Output, Text, Texts, Value
 
@@ -133,7 +134,7 @@ def total(parts: Iterable[Gold]) -> Gold:
 
 
 def _compared(output: Output, known: Value, answered: Value) -> Comparison:
-    expected, said = _classes(output, known), _classes(output, answered)
+    expected, said = set(classes_of(output, known)), set(classes_of(output, answered))
     is_right = expected == said
     if _has_many_values(output):
         return Comparison(1, int(is_right))
@@ -154,7 +155,7 @@ def _compared(output: Output, known: Value, answered: Value) -> Comparison:
 def _doubted(output: Output, known: Value) -> Comparison:
     if _has_many_values(output):
         return Comparison(unsure=1)
-    classes = {name: Counter(unsure=1) for name in sorted(_classes(output, known))}
+    classes = {name: Counter(unsure=1) for name in classes_of(output, known)}
     return Comparison(unsure=1, classes=classes)
 
 
@@ -162,10 +163,10 @@ def _has_many_values(output: Output) -> bool:
     return isinstance(output, Integer) and output.maximum - output.minimum >= _MOST_VALUES
 
 
-def _classes(output: Output, value: Value) -> frozenset[str]:
-    """The classes that a value names: one, but of a list of labels each of them."""
+def classes_of(output: Output, value: Value) -> Classes:
+    """The classes that a value names, sorted: one, but of a list of labels each of them."""
     named = value if isinstance(output, Labels) and isinstance(value, list) else [value]
-    return frozenset(_class(output, each) for each in named)
+    return tuple(sorted({_class(output, each) for each in named}))
 
 
 def _class(output: Output, value: Value) -> str:
