@@ -152,6 +152,18 @@ def test_what_cannot_be_compared_is_counted_as_such() -> None:
     assert (figures.tickets, figures.other, figures.all.of) == (3, 3, 0)
 
 
+def test_the_single_output_of_another_task_was_not_taken_away_by_a_person() -> None:
+    found = item(classified_as="good", mood="good", classified_with="reviews@00000001")
+
+    assert became(found, task()) == {}
+
+
+def test_the_same_output_of_another_task_is_compared() -> None:
+    found = sorted_as("billing", "other", classified_with="an-older-task@00000001")
+
+    assert became(found, task()) == {"category": (Became.CHANGED, (("billing", "other"),))}
+
+
 def test_shares_are_those_of_each_class_and_version() -> None:
     figures = Figures(task())
     wrote = ["billing"] * 6 + ["other"] * 4

@@ -54,10 +54,16 @@ def compared(item: Item, task: Task) -> Iterator[Compared]:
     """The outputs of an answered ticket, by today's task. One that another task wrote is none."""
     written = last_answer(item, task.output)
     for name, output in task.output.items():
-        if name in written:
+        if name in written and (name in item or _is_of(task, item)):
             yield _changed(name, output, written[name], item.get(name))
         elif _was_left_to_a_person(output, item):
             yield from _decided(name, item)
+
+
+def _is_of(task: Task, item: Item) -> bool:
+    """Whether the task, in whatever version, has answered. If not, an output that is missing was
+    not taken away by a person: the other task had its single output under another name."""
+    return attribute.text(item["classified_with"]).rpartition("@")[0] == task.name
 
 
 def _was_left_to_a_person(output: Output, item: Item) -> bool:
