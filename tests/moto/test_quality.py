@@ -57,8 +57,8 @@ def test_a_correction_by_hand_and_a_decision_on_the_page_both_show(
 
     text = said(capsys)
 
-    assert "2 of 20 tickets were corrected. That is 10.0 % (95 % interval: 2.8 to 30.1 %)." in text
-    assert "billing 20 2 10.0 % 2.8 - 30.1 %" in text
+    assert "2 of 20 tickets were corrected. That is 10.0 % (95 % interval 2.8 % to 30.1 %)." in text
+    assert "billing 20 2 10.0 % 2.8 % to 30.1 %" in text
     assert "billing account 2 C-2, C-1" in text
     assert "category: 2 decisions by people: other 1, billing 1." in text
     assert "1 ticket to decide. make review STACK=helpdesk" in text
@@ -126,7 +126,7 @@ def test_the_page_holds_what_the_terminal_says(
 
     assert out.as_uri() in "".join(text.split())
     assert "30 of 70 tickets were corrected." in page
-    assert "That is 42.9 % (95 % interval: 31.9 to 54.5 %)." in page
+    assert "That is 42.9 % (95 % interval 31.9 % to 54.5 %)." in page
     assert "&lt;b&gt;account&lt;/b&gt;" in page
     assert page.count("<li>C-") == 24
     assert "and 6 more" in page

@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from nightshift.ending import mail
 from tools.desk.evaluate.judging import Card, Flips
 from tools.desk.try_task.screen import usd
 from tools.local.night.screen import readable
@@ -85,4 +86,4 @@ def notes(card: Card) -> Iterator[tuple[int, str]]:
 
 
 def percent(part: float | None) -> str:
-    return "-" if part is None else f"{100 * part:.1f} %"
+    return "-" if part is None else mail.percent(part)

@@ -166,7 +166,7 @@ def _bars(counts: Counter[str]) -> RenderableType:
 def _right(output: dict[str, Any]) -> str:
     """How many answers are as the file had known beforehand."""
     correct, gold = output["correct"], output["gold"]
-    return f"{correct:,} of {gold:,} known beforehand: {mail.accuracy(correct, gold)}"
+    return f"{correct:,} of {gold:,} known beforehand, {mail.with_interval(correct, gold)}"
 
 
 def _failed(tickets: Tickets) -> RenderableType:

@@ -34,7 +34,7 @@ class Drawn:
         compared = self.comparison
         if not compared.compared:
             return "nothing was compared"
-        return mail.accuracy(compared.correct, compared.compared)
+        return mail.with_interval(compared.correct, compared.compared)
 
     @property
     def at(self) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from nightshift.ending.mail import percent
 from tools import words
 from tools.operate.quality.figures import Figures, Rate
 from tools.operate.quality.scan import Scan
@@ -35,8 +36,9 @@ class Chart:
 def page(scanned: Scan, stack: Stack, now: datetime | None = None) -> str:
     """The page. It holds ticket ids, and no text of a ticket."""
     figures = scanned.figures
-    template = environment(HERE, NIGHT).get_template("changes.html.j2")
-    return template.render(
+    made = environment(HERE, NIGHT)
+    made.filters["percent"] = percent
+    return made.get_template("changes.html.j2").render(
         stack=stack,
         scanned=scanned,
         figures=figures,
@@ -49,7 +51,6 @@ def page(scanned: Scan, stack: Stack, now: datetime | None = None) -> str:
         most_changes=CHANGES,
         most_ids=IDS,
         count=words.count,
-        fine_share=words.fine_share,
         made_at=now or datetime.now(UTC),
         version=VERSION,
     )

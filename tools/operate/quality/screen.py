@@ -6,9 +6,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from nightshift.ending import mail
+from nightshift.ending.mail import percent
 from tools.local.night.screen import readable
 from tools.operate.quality.figures import Confusion, Figures, Rate
-from tools.words import count, fine_share
+from tools.words import count
 
 IDS = 5
 CHANGES = 20
@@ -32,10 +34,7 @@ def headline(figures: Figures) -> str:
 
 def interval(rate: Rate) -> str:
     """A share with the interval around it, as a sentence."""
-    low, high = rate.interval
-    return (
-        f"That is {fine_share(rate.share)} (95 % interval: {100 * low:.1f} to {fine_share(high)})."
-    )
+    return f"That is {mail.with_interval(rate.changed, rate.of)}."
 
 
 def left_to_people(figures: Figures) -> Iterator[str]:
@@ -58,7 +57,7 @@ def _parts(figures: Figures, stack: str) -> Iterator[RenderableType]:
         named = ((" ".join(filter(None, pair)), rate) for pair, rate in figures.by_version())
         yield _table("version", named)
     if confusions := figures.confusions():
-        yield _changes(confusions)
+        yield _changes(figures, confusions)
     for sentence in left_to_people(figures):
         yield Text(f" Left to people: {readable(sentence)}")
     if figures.waiting:
@@ -71,24 +70,23 @@ def _table(title: str, rates: Iterator[tuple[str, Rate]]) -> Table:
     for name in ("answered", "corrected", "share", "95 % interval"):
         table.add_column(name, justify="right", no_wrap=True)
     for word, rate in rates:
-        low, high = rate.interval
-        between = f"{100 * low:.1f} - {fine_share(high)}"
-        numbers = (f"{rate.of:,}", f"{rate.changed:,}", fine_share(rate.share), between)
+        low, high = map(percent, rate.interval)
+        between = f"{low} to {high}"
+        numbers = (f"{rate.of:,}", f"{rate.changed:,}", percent(rate.share), between)
         table.add_row(Text(readable(word)), *numbers)
     table.add_row()
     return table
 
 
-def _changes(confusions: list[Confusion]) -> Table:
+def _changes(figures: Figures, confusions: list[Confusion]) -> Table:
     table = Table(box=None, padding=(0, 1))
     table.add_column("from", overflow="fold")
     table.add_column("to", overflow="fold")
     table.add_column("times", justify="right")
     table.add_column("tickets, newest first", style="dim", overflow="fold")
-    several = len({each.output for each in confusions}) > 1
     for each in confusions[:CHANGES]:
         was, became = map(readable, each.pair)
-        before = f"{each.output}: " if several else ""
+        before = f"{each.output}: " if len(figures.task.output) > 1 else ""
         times = f"{len(each.corrections):,}"
         table.add_row(Text(before + was), Text(became), times, Text(_ids(each)))
     if len(confusions) > CHANGES:

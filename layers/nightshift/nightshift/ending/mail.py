@@ -127,7 +127,7 @@ def right(report: Report) -> Iterator[str]:
     every = " in every output" if len(gold.outputs) > 1 else ""
     said = f"Right: {gold.correct:,} of {gold.tickets:,} known beforehand{every}"
     if gold.tickets:
-        said += f", {accuracy(gold.correct, gold.tickets)}"
+        said += f", {with_interval(gold.correct, gold.tickets)}"
     if gold.unsure:
         said += f"; {gold.unsure:,} more left to a person"
     if unknown := sum(each.unknown for each in gold.outputs.values()):
@@ -135,10 +135,10 @@ def right(report: Report) -> Iterator[str]:
     yield said
 
 
-def accuracy(correct: int, of: int) -> str:
-    """A share of right answers and its 95 % interval."""
-    low, high = map(percent, wilson(correct, of))
-    return f"{percent(correct / of)} (95 % interval {low} to {high})"
+def with_interval(counted: int, of: int) -> str:
+    """A share and its 95 % interval."""
+    low, high = map(percent, wilson(counted, of))
+    return f"{percent(counted / of)} (95 % interval {low} to {high})"
 
 
 def percent(share: float) -> str:
