@@ -12,6 +12,7 @@ from tests.moto.scene import client
 from tests.tasks import FILE, changed, reviewed, reviews
 from tools.operate.corrections import __main__ as corrections
 from tools.operate.quality import __main__ as quality
+from tools.operate.quality import reading
 from tools.operate.stack import Stack
 
 OUTPUTS = {"TicketTableName": TABLE, "RunTableName": "RunTable", "WorkflowArn": "arn:night"}
@@ -29,7 +30,7 @@ def stack(account: None, monkeypatch: pytest.MonkeyPatch, task: Task) -> Stack:
     made = Stack("helpdesk", OUTPUTS, {"Task": "sorting"}, client("dynamodb"), None)
     for command in (quality, corrections):
         monkeypatch.setattr(command, "find", lambda name: made)
-    monkeypatch.setattr(quality, "load", lambda name: task)
+    monkeypatch.setattr(reading, "load", lambda name: task)
     return made
 
 

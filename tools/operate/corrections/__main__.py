@@ -6,8 +6,7 @@ cannot be done, 130 stopped.
 
 import argparse
 import sys
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.text import Text
@@ -17,7 +16,7 @@ from nightshift.errors import NightshiftError
 from nightshift.task.task import Task
 from nightshift.tickets.table import TicketTable
 from tools.operate.corrections.examples import Example, chosen, examples, spelled
-from tools.operate.quality.__main__ import read
+from tools.operate.quality.reading import read
 from tools.operate.stack import Stack, Unusable, explained, find
 from tools.words import count
 
@@ -51,15 +50,14 @@ def show(stack: Stack, console: Console, options: argparse.Namespace) -> int:
     """Print up to so many examples; say how many corrections are none."""
     figures = read(stack, console, options.task).figures
     table = TicketTable(stack.dynamodb, stack.ticket_table)
-    left_out: list[None] = []
-    found = _usable(examples(table, figures.task, chosen(figures.confusions())), left_out)
-    taken = list(islice(found, options.n))
+    found = examples(table, figures.task, chosen(figures.confusions()))
+    taken, left_out = _first(found, options.n)
     if taken:
         sys.stdout.write(_toml(taken, figures.task, stack))
     else:
         console.print(f" No correction in {stack.name} can be an example yet.", style="yellow")
     if left_out:
-        said = count(len(left_out), "corrected ticket")
+        said = count(left_out, "corrected ticket")
         console.print(
             f" {said} left out: they are gone, ask again, or hold what the task does not allow.",
             style="yellow",
@@ -67,12 +65,18 @@ def show(stack: Stack, console: Console, options: argparse.Namespace) -> int:
     return LOOK if left_out else DONE
 
 
-def _usable(found: Iterator[Example | None], left_out: list[None]) -> Iterator[Example]:
+def _first(found: Iterable[Example | None], most: int) -> tuple[list[Example], int]:
+    """The first examples, at most so many; and how many corrected tickets before them are none."""
+    taken: list[Example] = []
+    left_out = 0
     for each in found:
         if each is None:
-            left_out.append(None)
-        else:
-            yield each
+            left_out += 1
+            continue
+        taken.append(each)
+        if len(taken) == most:
+            break
+    return taken, left_out
 
 
 def _toml(taken: list[Example], task: Task, stack: Stack) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 import tomlkit
 
 from nightshift.task.html_text import plain
-from nightshift.task.outputs import NotAllowed, Unsure, Value
+from nightshift.task.outputs import NotAllowed, Unsure
 from nightshift.task.task import Task
-from nightshift.tickets.attribute import Attribute
+from nightshift.tickets import attribute
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import Ticket, marks_of
 from tools.operate.quality.figures import Confusion
@@ -40,7 +40,7 @@ def example(task: Task, ticket: Ticket) -> Example | None:
     answer = {}
     for name, output in task.output.items():
         try:
-            answer[name] = output.read(_value(ticket.marks.get(name)))
+            answer[name] = output.read(attribute.value(ticket.marks.get(name)))
         except (NotAllowed, Unsure):
             return None
     read = (text for text, _ in task.read_and_cut(ticket.shown))
@@ -59,19 +59,3 @@ def spelled(found: Iterable[Example]) -> str:
 def _as_markup(text: str) -> str:
     """A text that is read as HTML, as every text of an example is, and then is this text again."""
     return text if plain(text) == text else html.escape(text, quote=False)
-
-
-def _value(found: Attribute | None) -> Value | None:
-    """What stands in an output, as an answer would say it; None where nothing or something else."""
-    match found:
-        case {"S": str(text)}:
-            return text
-        case {"BOOL": bool(yes)}:
-            return yes
-        case {"N": str(number)} if number.lstrip("-").isdecimal():
-            return int(number)
-        case {"L": list(several)}:
-            return [each["S"] for each in several if "S" in each]
-        case {"SS": list(several)}:
-            return sorted(several)
-    return None

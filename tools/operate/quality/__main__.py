@@ -5,21 +5,16 @@ Exit codes: 0 done, 2 it cannot be done, 130 stopped.
 
 import argparse
 import sys
-from math import ceil
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from nightshift.errors import NightshiftError
-from nightshift.task.task import load
-from nightshift.tickets.table import TicketTable
 from tools.operate.quality.page import page
-from tools.operate.quality.scan import Scan, scan, size
+from tools.operate.quality.reading import read
 from tools.operate.quality.screen import shown
-from tools.operate.stack import Stack, Unusable, explained, find
-from tools.words import count
+from tools.operate.stack import Unusable, explained, find
 
 DONE, UNUSABLE, STOPPED = 0, 2, 130
 
@@ -43,27 +38,6 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(Text(f" {error}", "red"))
         return UNUSABLE
     return DONE
-
-
-def read(stack: Stack, console: Console, task_name: str | None) -> Scan:
-    """Read the whole table of a stack, and say what that costs."""
-    task = load(task_name or stack.parameters["Task"])
-    table = TicketTable(stack.dynamodb, stack.ticket_table)
-    expected = size(table)
-    console.print(
-        f" Reads the whole table: about {count(expected.tickets, *task.items)}, "
-        f"{count(ceil(expected.units), 'read unit')} (DynamoDB's figures of the last six hours).",
-        style="dim",
-    )
-    columns = (
-        TextColumn(" Read"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=expected.tickets or None)
-        scanned = scan(table, task, lambda n: progress.advance(bar, n))
-    said = count(scanned.figures.tickets, *task.items)
-    console.print(f" Read {said}: {scanned.units:,.1f} read units.\n", style="dim")
-    return scanned
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
