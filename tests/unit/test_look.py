@@ -8,12 +8,15 @@ import pytest
 TOOLS = Path(__file__).parents[2] / "tools"
 STYLES = {file.name: file.read_text() for file in TOOLS.glob("**/*.css")}
 TEMPLATES = {file.name: file.read_text() for file in TOOLS.glob("**/*.html.j2")}
-WHOLE = {name for name, html in TEMPLATES.items() if "<head>" in html}
+EXTENDS = re.compile(r'{% extends "(.+?)" %}')
+WHOLE = {name for name, html in TEMPLATES.items() if "<head>" in html or EXTENDS.match(html)}
 
 
 def styles(name: str) -> list[str]:
     """The names of the styles that a page brings along, in their order."""
-    return re.findall(r"[\"/](\w+\.css)\"", TEMPLATES[name])
+    frame = EXTENDS.match(TEMPLATES[name])
+    own = re.findall(r"[\"/](\w+\.css)\"", TEMPLATES[name])
+    return [*(styles(frame[1]) if frame else []), *own]
 
 
 @pytest.mark.parametrize("name", sorted(WHOLE))

@@ -13,7 +13,7 @@ LONGEST_ID = 48
 
 
 def environment(*folders: Path) -> Environment:
-    """Templates of these folders, which may include `look.css`; counts, amounts and shares as
+    """Templates of these folders, which may extend `report.html.j2`; counts, amounts and shares as
     people read them."""
     made = Environment(
         loader=FileSystemLoader([*folders, PAGES]),

@@ -8,18 +8,16 @@ from tools import words
 from tools.desk.evaluate import screen
 from tools.desk.evaluate.judging import Card, Flips
 from tools.desk.try_task.screen import usd
-from tools.operate import night_report
 from tools.pages.templates import environment
 from tools.version import VERSION
 
 MOST_CONFUSIONS = 40
 MOST_IDS = 200
-_LOOK = Path(night_report.__file__).parent
 
 
 def page(file: str, cards: Sequence[Card], changes: Sequence[Flips], note: str = "") -> str:
     """The page. `note` is said under the headline, such as who answered."""
-    made = environment(Path(__file__).parent, _LOOK)  # page.css is the night report's
+    made = environment(Path(__file__).parent)
     made.filters |= {"percent": screen.percent, "usd": usd, "spelled": ", ".join}
     return made.get_template("evaluation.html.j2").render(
         file=file,

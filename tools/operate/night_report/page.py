@@ -40,7 +40,7 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
     """The page. `note` is said under the headline, such as who answered."""
     made_at = now or datetime.now(UTC)
     output = record.output
-    template = environment(Path(__file__).parent).get_template("page.html.j2")
+    template = environment(Path(__file__).parent).get_template("night.html.j2")
     return template.render(
         record=record,
         stack=record.stack,

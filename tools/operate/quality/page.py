@@ -15,8 +15,6 @@ from tools.pages.templates import environment
 from tools.version import VERSION
 
 HERE = Path(__file__).parent
-# Its colours and pieces are those of the page of a night.
-NIGHT = HERE.parent / "night_report"
 IDS = 24
 CHANGES = 200
 # A chart ends at one of these shares: small ones would be lines without length beside 100 %.
@@ -36,7 +34,7 @@ class Chart:
 def page(scanned: Scan, stack: Stack, now: datetime | None = None) -> str:
     """The page. It holds ticket ids, and no text of a ticket."""
     figures = scanned.figures
-    made = environment(HERE, NIGHT)
+    made = environment(HERE)
     made.filters["percent"] = percent
     return made.get_template("changes.html.j2").render(
         stack=stack,
