@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from nightshift.claude.client import Claude
 from nightshift.claude.prices import published
 from tests.tasks import FILE
 from tools.desk.evaluate import __main__ as command
+from tools.desk.evaluate.judging import Card, Judged
+from tools.desk.evaluate.page import page
 from tools.local.claude_standin import Life, running
 from tools.local.claude_standin.server import StandIn
 
@@ -195,6 +198,17 @@ def test_unusable_and_unsure_answers_are_counted_each_in_its_own_way(
     assert counted == dict.fromkeys(counted, 1)
     assert series["empty"] == 1
     assert series["requests"] == 5
+    drawn = " ".join(re.sub("<[^>]*>", " ", (tmp_path / "page.html").read_text()).split())
+    assert "good taken for (not allowed by the task) 1" in drawn
+    assert "(not a value of the task) taken for bad 1" in drawn
+    assert "good 67 % 100 % 50 % 2 1 1" in drawn
+    assert ":un" not in drawn
+
+
+def test_lists_of_labels_that_are_all_empty_have_no_classes() -> None:
+    card = Card("one", "one", "one@0", "claude", {"A": Judged({"topics": ((), ())})})
+
+    assert "No class was expected or answered." in page("file.csv", [card], [])
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nightshift.ending import mail
-from nightshift.quality.gold import UNKNOWN, Comparison, Gold
+from nightshift.quality.gold import Comparison, Gold
 from nightshift.quality.statistics import ByClass, wilson
+from tools.pages.rightness import Confusion, named
 
 MOST_ROWS = 8
-NOT_OF_THE_TASK = "(not a value of the task)"
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """So often one class was answered where another was right."""
-
-    expected: str
-    answered: str
-    tickets: int
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,7 @@ class Drawn:
         """Every class with how often it was left to a person: most mistakes first."""
         found = [
             (
-                ByClass(_named(name), counts["expected"], counts["answered"], counts["correct"]),
+                ByClass(named(name), counts["expected"], counts["answered"], counts["correct"]),
                 counts["unsure"],
             )
             for name, counts in self.comparison.classes.items()
@@ -68,7 +59,7 @@ class Drawn:
     def confusions(self) -> list[Confusion]:
         """What was taken for what, the most frequent first."""
         found = [
-            Confusion(_named(expected), answered, tickets)
+            Confusion(named(expected), answered, tickets)
             for expected, counts in self.comparison.confused.items()
             for answered, tickets in counts.items()
         ]
@@ -95,7 +86,3 @@ def drawn(gold: Gold) -> Iterator[Drawn]:
 def _mistakes(counted: ByClass) -> int:
     """Answers of this class that are wrong, and tickets of it that got another one."""
     return counted.expected + counted.answered - 2 * counted.correct
-
-
-def _named(class_name: str) -> str:
-    return NOT_OF_THE_TASK if class_name == UNKNOWN else class_name
