@@ -7,7 +7,7 @@ import pytest
 from nightshift.aws import to_item
 from nightshift.quality.statistics import wilson
 from nightshift.task.task import Task
-from tests.tasks import labelled, reviewed, reviews, task
+from tests.tasks import changed, labelled, reviewed, reviews, task
 from tools.operate.corrections.examples import chosen
 from tools.operate.quality.compare import Became, compared
 from tools.operate.quality.figures import Figures
@@ -126,6 +126,17 @@ def test_an_output_that_the_version_did_not_have_was_never_left_to_a_person() ->
     found = item(classified_as={"kind": "long", "size": 2}, kind="long", size=2, status="bad")
 
     assert became(found, reviews()) == {"kind": (Became.KEPT, ()), "size": (Became.KEPT, ())}
+
+
+def test_a_label_that_is_never_left_to_a_person_was_not_decided_by_one() -> None:
+    """An older version of the task did not have it; somebody has filled it in since."""
+    label = {"type": "label", "values": ["good", "bad"]}
+    outputs = {"mood": label, "category": {**label, "unsure": "unsure"}}
+    found = item(**UNSURE, category="good", mood="bad")
+
+    assert became(found, changed(output=outputs, max_tokens=99)) == {
+        "category": (Became.DECIDED, ())
+    }
 
 
 def test_what_claude_was_sure_of_beside_a_doubt_is_compared() -> None:

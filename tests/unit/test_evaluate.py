@@ -205,6 +205,32 @@ def test_unusable_and_unsure_answers_are_counted_each_in_its_own_way(
     assert ":un" not in drawn
 
 
+def test_a_ticket_with_anything_left_to_a_person_is_not_compared_as_in_a_night(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.toml"
+    spam = '[output.spam]\ntype = "boolean"\n'
+    own.write_text(
+        TASK.format(more="", values='["good", "bad"]').replace(
+            'type = "label"', 'type = "label"\nunsure = "unsure"'
+        )
+        + spam
+    )
+    file = tmp_path / "rows.csv"
+    file.write_text("text,category,spam\nt1,Good,no\nt2,good,no\n")
+    for text, said in (("t1", "good"), ("t2", "unsure")):
+        answer = json.dumps({"category": said, "spam": False})
+        stand_in.control.add_rows(
+            {"contains": text, "outcome": {"type": "succeeded", "text": answer}}
+        )
+
+    assert evaluate(tmp_path / "page.html", "--tickets", file, "--tasks", own) == 0
+
+    [series] = json.loads((tmp_path / "page.json").read_text())["series"]
+    assert (series["compared"], series["correct"], series["unsure"]) == (1, 1, 1)
+    assert series["rows"]["2"] == {"category": [["good"], ["good"]], "spam": [["no"], ["no"]]}
+
+
 def test_lists_of_labels_that_are_all_empty_have_no_classes() -> None:
     card = Card("one", "one", "one@0", "claude", {"A": Judged({"topics": ((), ())})})
 

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nightshift.task.outputs import Label, Labels, Output, Text, Texts
+from nightshift.task.outputs import Labels, Output, Text, Texts
 from nightshift.task.task import Task
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.ticket import PENDING, REVIEW, last_answer
 from tools.answers import entries, said
+from tools.operate.in_doubt import in_doubt
 
 type Item = Mapping[str, Attribute]
 type Pair = tuple[str, str]
@@ -53,10 +54,12 @@ def is_answered(item: Item) -> bool:
 def compared(item: Item, task: Task) -> Iterator[Compared]:
     """The outputs of an answered ticket, by today's task. One that another task wrote is none."""
     written = last_answer(item, task.output)
+    # What was read is written beside a whole answer only.
+    left = () if "classified_from" in item else in_doubt(task, item)
     for name, output in task.output.items():
         if name in written and (name in item or _is_of(task, item)):
             yield _changed(name, output, written[name], item.get(name))
-        elif _was_left_to_a_person(output, item):
+        elif name in left:
             yield from _decided(name, item)
 
 
@@ -64,11 +67,6 @@ def _is_of(task: Task, item: Item) -> bool:
     """Whether the task, in whatever version, has answered. If not, an output that is missing was
     not taken away by a person: the other task had its single output under another name."""
     return attribute.text(item["classified_with"]).rpartition("@")[0] == task.name
-
-
-def _was_left_to_a_person(output: Output, item: Item) -> bool:
-    """Only labels can be, and of such a ticket no digest of what was read is written."""
-    return isinstance(output, Label) and "classified_from" not in item
 
 
 def _decided(name: str, item: Item) -> Iterator[Compared]:

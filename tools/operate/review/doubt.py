@@ -1,15 +1,11 @@
-"""A ticket that waits for a person, and which of its outputs are in doubt. Pure.
-
-Only labels can be left to a person today (`unsure` in the task file).
-"""
+"""A ticket that waits for a person, as it was read, with its outputs in doubt. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nightshift.task.outputs import Label, Value
-from nightshift.task.task import Task
+from nightshift.task.outputs import Value
 from nightshift.tickets import attribute
-from nightshift.tickets.ticket import Ticket, last_answer
+from nightshift.tickets.ticket import Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +26,3 @@ class Doubt:
     def asked(self) -> str | None:
         """The output to choose for now; None where all are chosen."""
         return next((name for name in self.outputs if name not in self.chosen), None)
-
-
-def in_doubt(task: Task, ticket: Ticket) -> tuple[str, ...]:
-    """The outputs that Claude left to a person: labels that it did not write.
-
-    Of a task that leaves nothing to a person any more, all the labels that were not written.
-    """
-    written = last_answer(ticket.marks, task.output)
-    missing = {
-        name: output
-        for name, output in task.output.items()
-        if isinstance(output, Label) and name not in written
-    }
-    unsure = tuple(name for name, label in missing.items() if label.unsure)
-    return unsure or tuple(missing)

@@ -13,7 +13,8 @@ from nightshift.task.task import Task
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import REVIEW, Change, Ticket, marks_of
 from tools.answers import said
-from tools.operate.review.doubt import Doubt, in_doubt
+from tools.operate.in_doubt import in_doubt
+from tools.operate.review.doubt import Doubt
 from tools.words import count
 
 
@@ -148,7 +149,7 @@ class Sitting:
         return found
 
     def _doubt(self, ticket: Ticket) -> Doubt | None:
-        outputs = in_doubt(self.task, ticket)
+        outputs = in_doubt(self.task, ticket.marks)
         if not outputs:
             self.undecidable.add(ticket.ticket_id)
             return None
