@@ -12,6 +12,7 @@ from nightshift.tickets.table import TicketTable
 from tests.doubts import item, items, put, sitting
 from tools.operate.review.app import application
 from tools.operate.review.guard import Guard
+from tools.operate.review.server import listening
 
 PORT = 4711
 ORIGIN = f"http://127.0.0.1:{PORT}"
@@ -86,6 +87,7 @@ def test_the_first_visit_exchanges_the_token_for_a_cookie(stranger: Visitor, gua
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     [cookie] = answer.headers.getlist("Set-Cookie")
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert cookie.startswith(f"nightshift_review_{PORT}=")  # a browser hands it to every port
     assert urlsplit(guard.address).query.partition("=")[2] not in cookie
     assert "T-1" in stranger.get("/").text
 
@@ -96,6 +98,11 @@ def test_a_token_opens_once(visitor: Visitor, guard: Guard) -> None:
 
     assert (again.status_code, again.headers["Location"]) == (303, "/")  # who is in, stays in
     assert another.status_code == 403
+
+
+def test_it_listens_on_this_machine_alone() -> None:
+    with listening(sitting(), "helpdesk") as (address, server):
+        assert server.socket.getsockname() == ("127.0.0.1", urlsplit(address).port)
 
 
 @pytest.mark.parametrize("host", ["localhost:4711", "127.0.0.1", "127.0.0.1:4712", "evil.example"])
