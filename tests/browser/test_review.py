@@ -21,7 +21,8 @@ OUTSIDE = """() => [...document.querySelectorAll("body *")].filter((e) => {
   if (!box.width || e.closest("dialog:not([open])")) return false;
   const wide = e.clientWidth && e.scrollWidth > e.clientWidth + 1;
   const cut = wide && style.textOverflow != "ellipsis";
-  return cut || box.right > innerWidth + 0.5 || box.left < -0.5;
+  const tall = e.tagName == "BUTTON" && e.scrollHeight > e.clientHeight + 1;
+  return cut || tall || box.right > innerWidth + 0.5 || box.left < -0.5;
 }).map((e) => `${e.tagName}.${e.className} ${e.textContent.trim().slice(0, 40)}`)"""
 
 
@@ -158,9 +159,10 @@ def test_a_stranger_and_a_stolen_address_see_nothing(browser: Browser) -> None:
 
 
 def many() -> Task:
-    values = [*(f"kind_{n}" for n in range(79)), "parcel_is_late"]
+    long = "a_kind_of_question_with_a_long_name"
+    values = [*(f"kind_{n}" for n in range(77)), "technical", "parcel_is_late", long]
     output = {"category": {"type": "label", "values": values, "unsure": "unsure"}}
-    return changed(output=output)
+    return changed(output=output, max_tokens=99)
 
 
 HOSTILE = {
