@@ -459,6 +459,17 @@ def test_right_answers_are_read_by_the_types_of_their_outputs(tmp_path: Path) ->
     assert findings.bad_lines == []
 
 
+@pytest.mark.parametrize("blank", ["", "  ", None])
+def test_a_right_answer_that_is_blank_is_not_known(tmp_path: Path, blank: str | None) -> None:
+    outputs = ("status", "topics", "size", "spam")
+    row = {"id": 1, "subject": "a", "body": ""} | {f"expected_{name}": blank for name in outputs}
+
+    tickets, findings = labelled(write(tmp_path, "t.jsonl", json.dumps(row).encode()))
+
+    assert tickets == [{"ticket_id": "1", "subject": "a", "body": ""}]
+    assert findings.bad_lines == []
+
+
 @pytest.mark.parametrize(
     ("column", "cell", "says"),
     [

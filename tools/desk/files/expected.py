@@ -15,9 +15,12 @@ def expected(value: Any, output: Output) -> Any:
     `billing`.
 
     A value that the task does not have stays as it is: the report counts such answers as unknown.
+    None stands for a blank one: nothing is known of that ticket.
 
     Raises BadLine if the value is of no such kind.
     """
+    if isinstance(value, str) and not value.strip():
+        return None
     found = _typed(value, output)
     try:
         return output.read(found)
