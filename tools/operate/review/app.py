@@ -33,11 +33,11 @@ def application(sitting: Sitting, guard: Guard, stack: str) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_FORM
     app.before_request(lambda: guard.refused(request))
     app.after_request(guard.sealed)
-    page = _Page(sitting, stack)
-    app.add_url_rule("/", view_func=page.look)
-    app.add_url_rule("/look/<name>", view_func=asset)
+    page = _Page(sitting, stack, guard.place)
+    app.add_url_rule(guard.place, view_func=page.look)
+    app.add_url_rule(f"{guard.place}look/<name>", view_func=asset)
     for change in (page.choose, page.skip, page.undo, page.take_skipped):
-        app.add_url_rule(f"/{change.__name__}", view_func=change, methods=["POST"])
+        app.add_url_rule(f"{guard.place}{change.__name__}", view_func=change, methods=["POST"])
     for outage in (Unusable, NightshiftError):
         app.register_error_handler(outage, lambda said: page.failed(str(said), 502))
     for misfit in (NotAllowed, Unsure):
@@ -49,8 +49,8 @@ def application(sitting: Sitting, guard: Guard, stack: str) -> Flask:
 class _Page:
     """What each address shows or does. One request at a time: a browser may open two tabs."""
 
-    def __init__(self, sitting: Sitting, stack: str) -> None:
-        self._sitting, self._stack = sitting, stack
+    def __init__(self, sitting: Sitting, stack: str, place: str) -> None:
+        self._sitting, self._stack, self._place = sitting, stack, place
         self._one_at_a_time = Lock()
         self._templates = environment(HERE)
         self._templates.filters |= {"spoken": shown.spoken, "as_written": _as_written}
@@ -76,28 +76,37 @@ class _Page:
         form = request.form
         with self._one_at_a_time, explained():
             self._sitting.choose(form["seen"], form["output"], form["value"])
-        return _back()
+        return self._back()
 
     def skip(self) -> Response:
         with self._one_at_a_time:
             self._sitting.skip(request.form["seen"])
-        return _back()
+        return self._back()
 
     def undo(self) -> Response:
         with self._one_at_a_time, explained():
             self._sitting.undo()
-        return _back()
+        return self._back()
 
     def take_skipped(self) -> Response:
         with self._one_at_a_time:
             self._sitting.take_skipped()
-        return _back()
+        return self._back()
 
     def failed(self, said: str, status: int) -> Response:
         return self._rendered("failed", status, said=said)
 
+    def _back(self) -> Response:
+        return redirect(self._place, 303)
+
     def _rendered(self, name: str, status: int = 200, **values: object) -> Response:
-        told = {"sitting": self._sitting, "stack": self._stack, "count": words.count, "notes": []}
+        told = {
+            "sitting": self._sitting,
+            "stack": self._stack,
+            "place": self._place,
+            "count": words.count,
+            "notes": [],
+        }
         template = self._templates.get_template(f"{name}.html.j2")
         return Response(template.render(told | values), status, mimetype="text/html")
 
@@ -106,10 +115,6 @@ def asset(name: str) -> Response:
     """A style, the script of the keys, the picture of the tab."""
     file = _ASSETS.get(name) or abort(404)
     return Response(file.read_bytes(), mimetype=_TYPES[file.suffix])
-
-
-def _back() -> Response:
-    return redirect("/", 303)
 
 
 def _as_written(text: str) -> Markup:

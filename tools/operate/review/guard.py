@@ -1,18 +1,21 @@
 """Who may see the page: whoever has the address that the terminal shows, and nobody else.
 
-The address holds a token that works once: the first visit exchanges it for a cookie, and leads to
-an address without it. Each request must name this very host and port (else another site's name
-could lead here), and each change must come from a page of this origin (else another site, or
-another port of this machine, could send it).
+All of it stands under a path that is a token, which opens once: the first visit exchanges it for a
+cookie of that path. A browser hands the cookies of a host to every port of it, but that path is
+known to nobody else. Each request must name this very host and port (else another site's name could
+lead here), and each change must come from a page of this origin (else another site, or another port
+of this machine, could send it).
 """
 
 from hmac import compare_digest
 from secrets import token_urlsafe
+from threading import Lock
 
 from flask import Request, redirect
 from werkzeug.wrappers import Response
 
 HOST = "127.0.0.1"
+_COOKIE = "nightshift_review"
 _REFUSED = (
     "This page opens only by the address that `make review` shows in the terminal, and each "
     "address opens it once.\nEnd the command with Ctrl-C and start it again for a new one. Nothing "
@@ -34,16 +37,15 @@ _HEADERS = {
 
 
 class Guard:
-    """The door of one page, at one port of this machine."""
+    """The door of one page, at one port of this machine; `place` is the path of all of it."""
 
     def __init__(self, port: int) -> None:
         self._host = f"{HOST}:{port}"
-        self._token: str | None = token_urlsafe(32)
         self._session = token_urlsafe(32)
-        # Browsers hand a cookie to every port of a host: each port has a name of its own.
-        self._cookie = f"nightshift_review_{port}"
+        self._first_visit = Lock()
+        self.place = f"/{token_urlsafe(32)}/"
         self.origin = f"http://{self._host}"
-        self.address = f"{self.origin}/?token={self._token}"
+        self.address = f"{self.origin}{self.place}"
 
     def refused(self, request: Request) -> Response | None:
         """What to answer instead of the page; None for whoever may see it."""
@@ -52,10 +54,8 @@ class Guard:
         if request.method != "GET" and request.headers.get("Origin") != self.origin:
             return _no()
         if self._is_known(request):
-            return redirect("/", 303) if "token" in request.args else None
-        if self._takes(request):
-            return self._let_in()
-        return _no()
+            return None
+        return self._let_in() if _same(request.path, self.place) else _no()
 
     def sealed[R: Response](self, response: R) -> R:
         """An answer that no cache keeps, no frame shows, and that runs and loads only our own."""
@@ -63,17 +63,16 @@ class Guard:
         return response
 
     def _is_known(self, request: Request) -> bool:
-        return _same(request.cookies.get(self._cookie, ""), self._session)
-
-    def _takes(self, request: Request) -> bool:
-        is_first_visit = request.method == "GET" and request.path == "/"
-        token, given = self._token, request.args.get("token", "")
-        return is_first_visit and token is not None and _same(given, token)
+        return _same(request.cookies.get(_COOKIE, ""), self._session)
 
     def _let_in(self) -> Response:
-        self._token = None
-        response = redirect("/", 303)
-        response.set_cookie(self._cookie, self._session, httponly=True, samesite="Strict")
+        """Once; the lock is never given back."""
+        if not self._first_visit.acquire(blocking=False):
+            return _no()
+        response = redirect(self.place, 303)
+        response.set_cookie(
+            _COOKIE, self._session, path=self.place, httponly=True, samesite="Strict"
+        )
         return response
 
 
