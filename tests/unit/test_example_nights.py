@@ -54,6 +54,17 @@ def test_any_run_can_be_asked_for_and_an_unknown_one_names_the_latest(ours: Work
         read(stack, "yesterday")
 
 
+def test_what_waits_now_is_read_for_the_page_whatever_night_left_it(ours: Workshop) -> None:
+    stack, _ = play(ours, [(LAST, NIGHTS["all-well"])], SCALE)
+    for ticket_id, status in (("A", "review"), ("B", "review"), ("C", "pending")):
+        item = {"ticket_id": {"S": ticket_id}, "classification_status": {"S": status}}
+        stack.dynamodb.put_item(TableName="tickets", Item=item)
+
+    record = read(stack, None)
+
+    assert (record.waiting_now, record.pending_now) == (2, 1)
+
+
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """What a browser was asked to open, on a machine with a screen."""
