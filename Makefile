@@ -7,7 +7,8 @@
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
+# Most modules of the packages are never imported: those that are, are compiled then.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-compile
 VERSION := $(shell sed -n 's/^version = "\([^"]*\)".*/\1/p' pyproject.toml)
 # Where the last run of the tests left what it measured.
 BUILD := .build
@@ -97,7 +98,7 @@ tickets-again: tools ## ask answered ones again: STACK=, OLDER=1, WHERE=, LIMIT=
 		$(if $(LIMIT),--limit "$(LIMIT)") $(if $(YES),--yes)
 
 test: lint ## all that proves it: style, types, units, a deployed stack
-	COVERAGE_CORE=sysmon $(BIN)/python -m pytest -n 2 --dist loadfile \
+	COVERAGE_CORE=sysmon $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		--cov=layers/nightshift/nightshift --cov=tools --cov-report=term --durations=5
 
 crash-proof: install ## die at every call: is anybody paid twice?
