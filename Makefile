@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help tools install run cost check-task test crash-proof bench lint unit requirements clean
 .PHONY: nights start night-report tickets-load tickets-export tickets-failed tickets-retry
-.PHONY: tickets-again try evaluate
+.PHONY: tickets-again try evaluate lint-style lint-types lint-template lint-security
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
@@ -107,13 +107,24 @@ crash-proof: install ## die at every call: is anybody paid twice?
 bench: install ## against the plain way: time, memory, calls, the bill
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-lint: install $(CHECKOV) ## style, types, template, workflow, security
+# Two at a time: none needs what another one says.
+lint: install ## style, types, template, workflow, security
+	@$(MAKE) --no-print-directory -j 2 lint-security lint-types lint-style lint-template
+
+lint-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy layers/nightshift/nightshift tools
 	PYTHONPATH=layers/nightshift $(BIN)/lint-imports --no-logo --no-cache
-	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
-	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint -t docs/zendesk/template.yaml
+
+lint-types:
+	$(BIN)/mypy layers/nightshift/nightshift tools
+
+SAM_VALIDATE := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+lint-template:
+	$(SAM_VALIDATE)
+	$(SAM_VALIDATE) -t docs/zendesk/template.yaml
+
+lint-security: $(CHECKOV)
 	$(CHECKOV) --file template.yaml --config-file tests/infrastructure/checkov.yaml
 
 # An environment of its own: it pins other versions of what the rest needs.
