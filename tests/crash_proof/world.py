@@ -58,6 +58,7 @@ from tools.local.claude_standin.answers import RowRule
 from tools.local.claude_standin.batches import Batch, Batches, Life
 from tools.local.claude_standin.endpoints import perform, route
 from tools.local.claude_standin.errors import ApiError
+from tools.local.cloud.dynamodb import spare_repeated_work
 
 DAWN = datetime(2026, 11, 22, 2, tzinfo=UTC).timestamp()
 POLL_SECONDS = 200
@@ -431,6 +432,7 @@ class Workshop:
         self._numbers = itertools.count()
         self._hosts: dict[str, tuple[World, Process]] = {}
         self.engine_lock = threading.Lock()
+        spare_repeated_work()
 
     def make_tables(self) -> None:
         for name, definition in tables("tickets", "runs").items():

@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.local.claude_standin import Life, Settings, running
 from tools.local.cloud.cloud import REPOSITORY
 
-BATCH_SECONDS = 3.0  # long enough to see the waiting
+BATCH_SECONDS = 1.5  # long enough to see the waiting
 STOP_SECONDS = 5
 
 
