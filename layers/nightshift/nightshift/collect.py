@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from nightshift.claude import custom_id, results
-from nightshift.claude.client import ProviderBatch
+from nightshift.claude.batch import ProviderBatch
 from nightshift.claude.custom_id import CustomId
 from nightshift.claude.money import Price
 from nightshift.claude.results import INVALID_REQUEST, Result

@@ -5,6 +5,7 @@ shape is refused, so that it is no result (platform.claude.com, batch processing
 2026-09-26; SDK 2.13.0 types, 2026-11).
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
@@ -148,3 +149,13 @@ def _usage(used: _Used) -> Usage:
         for_an_hour,
         used.cache_read_input_tokens or 0,
     )
+
+
+def lines_of(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Split on line feeds alone: text may hold U+2028 and its like. Empty lines are nothing."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, lines)
+    if rest:
+        yield rest

@@ -18,6 +18,8 @@ type State = Literal["creating", "open", "closed", "not_created"]
 # Why a batch was not created: Claude took none now, it was too large, Claude rejects its requests
 # for good, it never showed in Claude's list.
 TRY_LATER, TOO_LARGE, REJECTED, UNSEEN = "refused", "too_large", "rejected", "unseen"
+# The same, where Claude refused the key or what stands in its place: a fresh one is tried once.
+KEY_REFUSED = "key_refused"
 # Why a closed batch was never read to its end: Claude had lost it, or a cancel gave it up.
 LOST, GIVEN_UP = "lost", "given_up"
 
