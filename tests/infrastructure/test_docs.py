@@ -16,6 +16,7 @@ from nightshift import errors
 from nightshift.ending import mail, report
 from nightshift.ending.report import Ending
 from nightshift.events import RunInput
+from nightshift.runs import ledger
 from nightshift.runs.records import Run
 from nightshift.task.outputs import Output
 from nightshift.task.task import Task, load
@@ -120,7 +121,14 @@ def test_the_commands_of_operators_are_told() -> None:
     told = "\n".join(map(code, PAGES))
     commands = ["run", "test", "cost", "check-task", "bench", "crash-proof", "clean"]
 
-    for command in [*commands, "night-report", "tickets-failed", "tickets-retry"]:
+    for command in [
+        *commands,
+        "nights",
+        "start",
+        "night-report",
+        "tickets-failed",
+        "tickets-retry",
+    ]:
         assert re.search(rf"\bmake {command}\b", told), command
 
 
@@ -248,3 +256,45 @@ def test_every_type_of_output_has_rows_with_its_keys(output: Any) -> None:
     keys = asked.split(" | ")[1]
     assert set(CODE.findall(keys)) == output.model_fields.keys() - {"type", "about"}
     assert checked
+
+
+DATA = ROOT / "docs" / "data.md"
+
+
+def test_every_statement_about_data_names_a_test_that_exists() -> None:
+    named = re.findall(r"`([a-z_]+/test_\w+\.py)::(test_\w+)`", DATA.read_text())
+
+    assert len(named) > 20
+    for path, test in named:
+        assert f"def {test}(" in (ROOT / "tests" / path).read_text(), test
+
+
+def test_every_page_that_the_page_of_data_leans_on_has_its_month() -> None:
+    page = DATA.read_text()
+    sources = re.findall(r"^\[(\w+)\]: https://", page, re.MULTILINE)
+
+    assert len(sources) > 5
+    for source in sources:
+        used = re.findall(rf"\[{source}\](.{{10}})", page.replace("\n", " "))
+        assert [after for after in used if after.startswith((", 20", ": http"))] == used, source
+
+
+def test_what_is_kept_is_kept_as_long_as_the_page_of_data_says(resources: Any) -> None:
+    told = section(DATA, "## What stays where, and how long")
+    logs = {n: each for n, each in resources.items() if each["Type"] == "AWS::Logs::LogGroup"}
+    days = {name: each["Properties"]["RetentionInDays"] for name, each in logs.items()}
+    queue = resources["MissedNights"]["Properties"]
+
+    assert {days[name] for name in ("SubmitLogs", "StatusLogs", "CollectLogs")} == {30}
+    assert days["WorkflowLogs"] == 90
+    assert "| ids, counts, errors | 30 days; 90 days |" in told
+    assert queue["MessageRetentionPeriod"] == 14 * 86_400
+    assert "no ticket | 14 days |" in told
+    assert ledger.KEEP_DAYS == 90
+    assert "no text of a ticket | 90 days;" in told
+
+
+def test_the_template_names_no_region() -> None:
+    text = (ROOT / "template.yaml").read_text() + (ROOT / "workflow.asl.yaml").read_text()
+
+    assert re.findall(r"\b(?:af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-\d\b", text) == []

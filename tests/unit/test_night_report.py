@@ -222,6 +222,15 @@ def test_the_numbers_are_those_of_the_record() -> None:
         assert said in text, said
 
 
+def test_what_was_redacted_is_counted() -> None:
+    some = reading(
+        batch(redacted=Counter(email=10)), batch(2, redacted=Counter(card=3, email=2))
+    ).text
+
+    assert "Redacted before sending: 12 e-mail addresses, 3 card numbers" in some
+    assert "Redacted" not in reading(batch()).text
+
+
 def test_books_that_do_not_balance_are_shown_as_such() -> None:
     text = reading(batch(1), batch(2, tally=Tally(classified=99, succeeded=99))).text
 

@@ -26,6 +26,7 @@ OUTPUT: dict[str, Any] = {
     "requeued": 4,
     "failed": 50,
     "empty": 3,
+    "unchanged": 0,
     "pending": 0,
     "input_tokens": 12_798_362,
     "output_tokens": 245_440,
@@ -44,7 +45,7 @@ def night(tmp_path: Path) -> Night:
         (tmp_path / name).touch()
     categories = Counter(technical=20_000, billing=15_000, account=8_000, feedback=4_900, other=50)
     failed = {
-        "empty_ticket: the ticket has no text in subject or body.": ["T-1", "T-2", "T-3"],
+        "empty_ticket: the ticket has no text in any of the task's inputs.": ["T-1", "T-2", "T-3"],
         "unusable_answer: 3 answers were none of the categories.": [f"R-{n}" for n in range(46)],
         "invalid_request_error: prompt is too long.": ["長" * 341 + "[bold]\x1b[2J"],
     }
@@ -86,7 +87,8 @@ def test_no_line_is_broken_or_cut(night: Night, width: int) -> None:
 def test_a_failure_is_shown_with_its_reason_and_some_tickets(night: Night, width: int) -> None:
     text = " ".join(shown(night, width).split())
 
-    assert "3 empty_ticket: the ticket has no text in subject or body. T-1, T-2, T-3" in text
+    why = "the ticket has no text in any of the task's inputs."
+    assert f"3 empty_ticket: {why} T-1, T-2, T-3" in text
     assert "46 unusable_answer: 3 answers were none of the categories. R-0, R-1, R-2" in text
     assert "and 43 more" in text
 
@@ -192,7 +194,7 @@ def test_a_night_of_mostly_empty_tickets_is_no_good_one(
 
 
 def with_empty_ones(night: Night, with_text: int, empty: int) -> Night:
-    failed = {"empty_ticket: the ticket has no text in subject or body.": ["E"] * empty}
+    failed = {"empty_ticket: the ticket has no text in any of the task's inputs.": ["E"] * empty}
     counts = {"empty": empty, "failed": empty, "submitted": with_text, "classified": with_text}
     return replace(
         night,

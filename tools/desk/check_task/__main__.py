@@ -70,6 +70,7 @@ def _numbers(task: Task, model: str) -> RenderableType:
         ("version", version_of(task, model)),
         ("inputs", ", ".join(f"{name} ({most:,})" for name, most in task.input.items())),
         ("outputs", ", ".join(f"{name} ({each.type})" for name, each in task.output.items())),
+        ("redacted", ", ".join(task.redact) or "nothing"),
         ("answer", f"{asked}, {task.contract.longest:,} characters at most, {task.max_tokens:,} "
                    "tokens are allowed"),
         ("tokens", f"about {fixed_tokens(task, price):,} of the prompt (never more than "

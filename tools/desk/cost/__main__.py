@@ -15,6 +15,7 @@ from nightshift.task.task import load as load_task
 from tools.desk.cost.compare import load, offers
 from tools.desk.cost.screen import comparison
 from tools.local.night.tickets import UnusableFile, add_tickets_option
+from tools.local.sample import shipped
 
 GOOD, UNUSABLE = 0, 2
 DEFAULT_MODEL = "claude-haiku-4-5"  # as in template.yaml
@@ -27,11 +28,11 @@ def main() -> int:
         task = load_task(options.task)
         task.price_table.of(options.model)
         with console.status("Counting"):
-            tickets = load(options.tickets, task)
+            tickets = load(options.tickets or shipped.file_for(task), task)
     except (UnusableFile, PriceUnknown, SettingsInvalid) as error:
         console.print(Text(f" {error}", "red"))
         return UNUSABLE
-    console.print(comparison(tickets, offers(tickets, task, options.model)))
+    console.print(comparison(tickets, offers(tickets, task, options.model), task))
     return GOOD
 
 

@@ -11,6 +11,7 @@ from nightshift.dry_run.forecast import Forecast, answer_tokens, fixed_tokens, p
 from nightshift.task.request import template_for
 from nightshift.task.task import Task
 from tools.local.night.tickets import Findings, UnusableFile, read
+from tools.local.sample import shipped
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def load(path: Path | None, task: Task) -> Tickets:
         message = task.message_for([_shown(ticket.get(name)) for name in task.inputs])
         empty += message is None
         tokens += plain_tokens(message or "")
-    name = "the built-in sample" if path is None else path.name
+    name = path.name if path and not shipped.is_invented(path) else "the built-in sample"
     if not findings.tickets:
         line, why = next(iter(findings.bad_lines), (1, "nothing is there"))
         raise UnusableFile(f"{name} holds no ticket that can be counted. Line {line}: {why}.")
@@ -68,11 +69,16 @@ def _shown(value: object) -> tuple[str, bool]:
 
 def offers(tickets: Tickets, task: Task, asked: str) -> list[Offer]:
     """Every model with a known price: the one asked for first, the others from the cheapest on."""
-    found = [_offer(tickets, task, model, alias(asked) == model) for model in task.price_table.rows]
+    found = [offer(tickets, task, model, alias(asked) == model) for model in task.price_table.rows]
     return sorted(found, key=lambda offer: (not offer.asked, offer.batch))
 
 
-def _offer(tickets: Tickets, task: Task, model: str, asked: bool) -> Offer:
+def offer(tickets: Tickets, task: Task, model: str, asked: bool = True) -> Offer:
+    """What one model would use and charge.
+
+    Raises:
+        PriceUnknown: the model is in no price table.
+    """
     price = task.price_table.of(model)
     fixed = fixed_tokens(task, price)
     template = template_for(task, model, fixed, tickets.requests)

@@ -12,14 +12,16 @@ from rich.text import Text
 
 from nightshift.task.task import Task
 from tools.local.cloud.cloud import LocalCloud, local_cloud
-from tools.local.cloud.stack import build, deploy
+from tools.local.cloud.stack import build, deploy, with_tasks
 from tools.local.night import keep
 from tools.local.night.claude import Claude, stand_in
+from tools.local.night.kept import stay_up
 from tools.local.night.load import load
 from tools.local.night.screen import WIDEST, readable, step, timed
 from tools.local.night.summary import Night, summary
 from tools.local.night.tickets import Findings, check, read
 from tools.local.night.watch import Ending, Watched, follow
+from tools.local.sample import shipped
 from tools.words import count
 
 STACK = "nightshift"
@@ -30,13 +32,16 @@ LOG_LINES_SHOWN = 8
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person wants to see run: tickets of a file, or of the sample; a task; a model, if not
-    the template's; the real Claude, if not the stand-in."""
+    """What a person wants to see run: tickets of a file, or of the sample; a task, and its file if
+    that is not one of the package; a model, if not the template's; the real Claude, if not the
+    stand-in; the local cloud afterwards."""
 
     path: Path | None
     task: Task
+    task_file: Path | None = None
     model: str | None = None
     real: Claude | None = None
+    keep: bool = False
 
 
 def run(asked: Asked, directory: Path, console: Console) -> bool:
@@ -68,18 +73,23 @@ def run(asked: Asked, directory: Path, console: Console) -> bool:
             keep.keep_report(cloud, STACK, outputs, directory, "" if real else STAND_IN)
             trouble = keep.keep_logs(cloud, STACK, directory)
             done.result = "the night as a page, the tables and the logs as files"
-    if ending.status != "SUCCEEDED":
-        _show_failure(ending, trouble, directory, console)
-        return False
-    night = Night(ending.output, tickets, findings, task, model, bool(real), directory)
-    console.print(summary(night), width=min(console.width, WIDEST))
-    return not night.complaints()
+        good = ending.status == "SUCCEEDED"
+        if good:
+            night = Night(ending.output, tickets, findings, task, model, bool(real), directory)
+            console.print(summary(night), width=min(console.width, WIDEST))
+            good = not night.complaints()
+        else:
+            _show_failure(ending, trouble, directory, console)
+        if asked.keep:
+            stay_up(cloud, STACK, console)
+    return good
 
 
 def _check(path: Path | None, task: Task, directory: Path, console: Console) -> Findings:
     with step(console, "Tickets") as done:
         findings = check(path, task.inputs)
-        done.result = f"{findings.tickets:,} {f'in {path.name}' if path else 'invented ones'}"
+        where = "invented ones" if path is None or shipped.is_invented(path) else f"in {path.name}"
+        done.result = f"{findings.tickets:,} {where}"
     for name in keep.FILES:  # of the last night
         (directory / name).unlink(missing_ok=True)
     if findings.bad_lines:
@@ -114,6 +124,9 @@ def _stack(
         with step(console, "Build", "a minute, the first time") as done:
             template = build(cloud)
             done.result = "sam build"
+            if asked.task_file:
+                template = with_tasks(template, [asked.task_file], directory / "project")
+                done.result += f", and {asked.task_file.name} added to the copy"
         with step(console, "Deploy") as done:
             outputs = deploy(cloud, STACK, template, _parameters(claude, asked))
             cloud.client("secretsmanager").put_secret_value(

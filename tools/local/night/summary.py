@@ -179,13 +179,14 @@ def _books(night: Night) -> RenderableType:
         ("requeued", "asked again in another round"),
         ("superseded", "edited, moved or deleted meanwhile"),
         ("pending", "still ask"),
+        ("unchanged", "not asked: their last answer still stands"),
     )
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
     for name, meaning in names:
-        if output[name] or name != "unsure":
+        if output[name] or name not in ("unsure", "unchanged"):
             table.add_row(name, f"{output[name]:,}", meaning)
     return table
 

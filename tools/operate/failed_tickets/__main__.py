@@ -16,6 +16,7 @@ from rich.text import Text
 from nightshift.errors import TableRefused
 from nightshift.tickets.table import TicketTable
 from tools.local.night.screen import readable
+from tools.operate.confirm import confirmed
 from tools.operate.failed_tickets.table import (
     EMPTY,
     NO_REASON,
@@ -97,7 +98,7 @@ def ask_again(stack: Stack, console: Console, options: argparse.Namespace) -> in
     if options.dry_run:
         console.print(f" {what} of {stack.name} would ask again.")
         return DONE
-    if not options.yes and not _confirmed(console, f" Set {what} of {stack.name} to pending?"):
+    if not options.yes and not confirmed(console, f" Set {what} of {stack.name} to pending?"):
         console.print(" Nothing was changed.")
         return DECLINED
     _set_back(stack, console, reasons, total)
@@ -116,8 +117,7 @@ def _set_back(stack: Stack, console: Console, reasons: list[str], total: int) ->
     if done.changed:
         console.print(f" {done.changed:,} had changed meanwhile and were left as they are.")
     console.print(
-        " The next night takes them; to have it now: aws stepfunctions start-execution "
-        f"--state-machine-arn {stack.outputs['WorkflowArn']} --input '{{}}'",
+        f" The next night takes them; to have it now: make start STACK={stack.name}",
         style="dim",
         soft_wrap=True,
     )
@@ -147,12 +147,6 @@ def _must_be_known(reason: str | None, counts: Counter[str]) -> None:
         f"No ticket is failed for the reason {reason!r}. "
         + (f"There are: {known}." if known else "No ticket is failed at all.")
     )
-
-
-def _confirmed(console: Console, question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise Unusable("Nobody is there to confirm it: say YES=1 (or --yes) to go on.")
-    return console.input(f"{question} [bold]yes/no[/] ").strip().lower() in ("y", "yes")
 
 
 def _row(ticket: FailedTicket) -> Text:

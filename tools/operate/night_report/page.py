@@ -69,6 +69,7 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         categories=list(_categories(record)),
         label=_first_label(record),
         answers=list(mail.answers(output)),
+        redacted=list(mail.redacted(output)),
         reasons=list(_reasons(record)),
         EMPTY=EMPTY,
         links=dict(_links(record)),
