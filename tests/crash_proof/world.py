@@ -29,6 +29,7 @@ from ministack.services import dynamodb as ministack
 from nightshift import aws
 from nightshift.aws import to_item
 from nightshift.claude import custom_id
+from nightshift.claude.api_key import ApiKey
 from nightshift.claude.client import Claude
 from nightshift.deployment import Deployment
 from nightshift.observability import metrics
@@ -390,6 +391,8 @@ class World:
                     keys[:] = [self.call(process, wire)]
                 return keys[0]
 
+            sign_in = ApiKey("secret", key)
+
             def status_of(arn: str) -> str | None:
                 wire = Simple("states", "DescribeExecution", lambda: self.status_of(arn), arn[-2:])
                 status: str | None = self.call(process, wire)
@@ -401,7 +404,7 @@ class World:
                 TicketTable(dynamodb, self.settings.ticket_table),
                 Ledger(dynamodb, self.settings.run_table),
                 LockItem(dynamodb, self.settings.run_table, status_of),
-                Claude(base_url, key),
+                Claude(base_url, sign_in, sign_in.rejected),
             )
 
 

@@ -251,10 +251,11 @@ class _Collection:
 
     def _checkpoint(self, readings: int | None = None) -> None:
         """Save which requests are accounted for, as what, and their cost, in one write."""
+        tally = self.batch.tally
         self.batch = replace(
             self.batch,
             seen=bytes(self.seen),
-            cost=self.price.batch_cost(self.batch.tally.usage, self.batch.tally.long_usage),
+            cost=self.price.batch_cost(tally.usage, tally.long_usage) + tally.surcharge,
             readings=self.batch.readings if readings is None else readings,
         )
         self.stack.ledger.checkpoint(self.batch)

@@ -25,7 +25,8 @@ INVALID_REQUEST = "invalid_request_error"
 
 
 class Result(Struct, frozen=True):
-    """A result. `error` is the provider's error type, `message` its words; empty where none."""
+    """A result. `error` is the provider's error type, `message` its words; empty where none.
+    `in_the_us`: it was processed in the US, which may cost more."""
 
     custom_id: CustomId
     kind: Kind
@@ -35,6 +36,7 @@ class Result(Struct, frozen=True):
     error: str = ""
     message: str = ""
     usage: Usage = NOTHING
+    in_the_us: bool = False
 
 
 class _Written(Struct):
@@ -47,6 +49,7 @@ class _Used(Struct):
     cache_creation_input_tokens: _Count | None = None
     cache_read_input_tokens: _Count | None = None
     cache_creation: _Written | None = None
+    inference_geo: str | None = None
 
 
 class _Block(Struct):
@@ -136,6 +139,7 @@ def _succeeded(name: CustomId, message: _Message) -> Result:
         message.stop_reason or "",
         message.model,
         usage=_usage(message.usage),
+        in_the_us=message.usage.inference_geo == "us",
     )
 
 

@@ -31,7 +31,8 @@ class Tally:
     `still_pending` counts tickets that still wait for an answer; `rejected` the requests that
     failed for the account's sake. `succeeded` to `expired` are the provider's own words, to compare
     with its counts. `long_usage` is the part of `usage` that requests with long prompts used: their
-    price differs. `categories` counts the answers of the first output that is a label, `failures`
+    price differs. `surcharge` is what requests cost more for having been processed in the US, in
+    USD. `categories` counts the answers of the first output that is a label, `failures`
     the failed by why they were given up, `unusable` the succeeded whose answer the task does not
     allow, by what is wrong. `outputs` counts what was answered, by output; what is counted of an
     answer depends on the type of the output (`task/outputs.py`).
@@ -50,6 +51,7 @@ class Tally:
     expired: int = 0
     usage: Usage = NOTHING
     long_usage: Usage = NOTHING
+    surcharge: Decimal = Decimal(0)
     categories: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     unusable: Counter[str] = field(default_factory=Counter)
