@@ -37,7 +37,7 @@ $(BIN)/.installed: requirements-dev.txt $(BIN)/.tools
 	$(PIP) -r requirements-tools.txt -r requirements-dev.txt
 	touch $@
 
-run: tools ## a night here: TICKETS=, TASK=, MODEL=, KEEP=1, CLAUDE=real
+run: tools ## a night here: TICKETS=, TASK=, MODEL=, KEEP=1, CLAUDE=
 	@$(BIN)/python -m tools.local.night $(if $(TICKETS),--tickets "$(TICKETS)") \
 		$(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(KEEP),--keep)

@@ -8,6 +8,7 @@ What is not documented is strict here: exactly one credential, no unsigned or ch
 import hashlib
 import hmac
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -93,7 +94,7 @@ class Call:
 class Gateway:
     """One account's workspace. `callers` are by their access keys; `skew` is how far its clock is
     ahead, in seconds; `federation`: the account vouches for its roles; `gives_request_id`: answers
-    have Claude's request id beside AWS's."""
+    have Claude's request id beside AWS's. `asked` counts which caller needed which action."""
 
     region: str
     workspace: str = WORKSPACE
@@ -103,6 +104,7 @@ class Gateway:
     federation: bool = True
     gives_request_id: bool = True
     now: Callable[[], float] = time.time
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def resource(self) -> str:
@@ -132,6 +134,7 @@ class Gateway:
             self._check(caller, of_sts, f"arn:aws:sts::{self.account}:self")
 
     def _check(self, caller: Caller, action: str, resource: str) -> None:
+        self.asked[caller.arn, action] += 1
         if not caller.may(action, resource):
             raise ApiError(
                 403,
