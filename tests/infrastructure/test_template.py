@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ministack.services.cloudformation import engine
 from moto.events.models import EventPattern
 
 from nightshift.deployment import AUDIENCE
@@ -564,13 +565,17 @@ def _unless(value: Any) -> tuple[str, list[Any], Any]:
     return condition, there["Fn::Sub"], otherwise
 
 
-def test_two_ways_to_sign_in_are_refused(template: Any) -> None:
-    [rule] = template["Rules"].values()
-    [assertion] = rule["Assertions"]
+@pytest.mark.parametrize("rule", ["", "fdrl_01"])
+@pytest.mark.parametrize("workspace", ["", "wrkspc_01"])
+def test_two_ways_to_sign_in_are_refused(template: Any, workspace: str, rule: str) -> None:
+    given = PARAMETERS | {"WorkspaceId": workspace, "FederationRuleId": rule}
+    values = {name: {"Value": str(value)} for name, value in given.items()}
 
-    assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "WorkspaceId"}, ""]}]}
-    assert assertion["Assert"] == {"Fn::Equals": [{"Ref": "FederationRuleId"}, ""]}
-    assert {"WorkspaceId", "FederationRuleId"} <= set(assertion["AssertDescription"].split())
+    if workspace and rule:
+        with pytest.raises(ValueError, match="WorkspaceId and a FederationRuleId are two ways"):
+            engine._evaluate_rules(template, values, {})
+    else:
+        engine._evaluate_rules(template, values, {})
 
 
 def test_the_workflow_logs_its_errors_without_data_and_is_traced(resources: Any) -> None:

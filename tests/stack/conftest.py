@@ -106,7 +106,7 @@ def deployed_beside(place: Place, request: pytest.FixtureRequest) -> Stack:
 
 
 def _deployed(name: str, place: Place, request: pytest.FixtureRequest) -> Stack:
-    """A stack with a key; with CLAUDE=aws in the environment one that reaches Claude through AWS."""
+    """With a key; with CLAUDE=aws in the environment one that reaches Claude through AWS."""
     if os.environ.get("CLAUDE") == "aws":
         return place.through_aws(request.getfixturevalue("platform"), name)
     stack = place.deploy(name)
