@@ -1,7 +1,8 @@
 # Nightshift: the commands anyone types.
 .DEFAULT_GOAL := help
 .PHONY: help tools install run cost check-task test crash-proof bench lint unit requirements clean
-.PHONY: nights start night-report tickets-failed tickets-retry tickets-again
+.PHONY: nights start night-report tickets-load tickets-export tickets-failed tickets-retry
+.PHONY: tickets-again try evaluate
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
@@ -37,18 +38,31 @@ $(BIN)/.installed: requirements-dev.txt $(BIN)/.tools
 	$(PIP) -r requirements-tools.txt -r requirements-dev.txt
 	touch $@
 
-run: tools ## a night here: TICKETS=, TASK=, MODEL=, KEEP=1, CLAUDE=
+run: tools ## a night here: TICKETS=, MAP=, TASK=, MODEL=, KEEP=1
 	@$(BIN)/python -m tools.local.night $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(MAP),--map "$(MAP)") \
 		$(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(KEEP),--keep)
 
-cost: tools ## what tickets cost: TICKETS=file, TASK=name, MODEL=name
+cost: tools ## what tickets cost: TICKETS=, MAP=, TASK=, MODEL=
 	@$(BIN)/python -m tools.desk.cost $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(MAP),--map "$(MAP)") \
 		$(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)")
 
 check-task: tools ## whether a task file fits: TASK=name or file, MODEL=name
 	@$(BIN)/python -m tools.desk.check_task $(if $(TASK),"$(TASK)") \
 		$(if $(MODEL),--model "$(MODEL)")
+
+try: tools ## a few tickets asked now: TICKETS=, N=10, TASK=, MODEL=
+	@$(BIN)/python -m tools.desk.try_task $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(N),--count "$(N)") $(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)") \
+		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(MAP),--map "$(MAP)")
+
+evaluate: tools ## how right, how dear: TICKETS=, TASK=a,b, MODEL=x,y
+	@$(BIN)/python -m tools.desk.evaluate $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(TASK),--tasks "$(TASK)") $(if $(MODEL),--models "$(MODEL)") \
+		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(MIN),--min "$(MIN)") $(if $(MAP),--map "$(MAP)") \
+		$(if $(AGAINST),--against "$(AGAINST)") $(if $(OUT),--out "$(OUT)")
 
 nights: tools ## five nights to look at, as pages, good and bad: OPEN=0
 	@$(BIN)/python -m tests.example_nights $(if $(filter 0,$(OPEN)),--no-open)
@@ -67,6 +81,15 @@ tickets-failed: tools ## tickets given up: STACK=name, REASON=name, LIMIT=rows
 tickets-retry: tools ## ask again: STACK=name, REASON=name, DRY_RUN=1, YES=1
 	@$(BIN)/python -m tools.operate.failed_tickets retry --stack "$(STACK)" \
 		$(if $(REASON),--reason "$(REASON)") $(if $(YES),--yes) $(if $(DRY_RUN),--dry-run)
+
+tickets-load: tools ## a file into a stack's table: STACK=, TICKETS=, MAP=, TASK=
+	@$(BIN)/python -m tools.desk.load --stack "$(STACK)" \
+		$(if $(TICKETS),--tickets "$(TICKETS)") $(if $(MAP),--map "$(MAP)") \
+		$(if $(TASK),--task "$(TASK)")
+
+tickets-export: tools ## a stack's table as a file: STACK=, OUT=, STATUS=, TASK=
+	@$(BIN)/python -m tools.desk.export --stack "$(STACK)" --out "$(OUT)" \
+		$(if $(STATUS),--status "$(STATUS)") $(if $(TASK),--task "$(TASK)")
 
 tickets-again: tools ## ask answered ones again: STACK=, OLDER=1, WHERE=, LIMIT=
 	@$(BIN)/python -m tools.operate.answered_tickets --stack "$(STACK)" \

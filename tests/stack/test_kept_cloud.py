@@ -36,6 +36,8 @@ SAYS = {
     "make tickets-failed STACK=local": "1 failed in local",
     "make tickets-retry STACK=local YES=1": "has no text",
     "make tickets-again STACK=local LIMIT=10 YES=1": "again: the next night takes them",
+    "make tickets-export STACK=local OUT=.build/tickets.csv": "3 tickets of local in",
+    "make tickets-load STACK=local TICKETS=.build/tickets.csv": "3  unchanged",
     """make start STACK=local INPUT='{"dry_run": true}'""": "dry_run: run ",
     """make start STACK=local INPUT='{"limit": 100}'""": "complete: run ",
     "make start STACK=local": "nothing_to_do: run ",
@@ -89,7 +91,7 @@ def night(clone: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
             command, cwd=clone, env=environment(), stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        wait_until(lambda: "Ctrl-C ends it" in said.read_text() or process.poll() is not None)
+        wait_until(lambda: "Ctrl-C ends it" in said.read_text() or process.poll() is not None, 600)
         yield process, said
     finally:
         process.send_signal(signal.SIGTERM)

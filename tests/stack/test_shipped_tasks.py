@@ -9,8 +9,8 @@ import pytest
 from nightshift.task.task import DEFAULT, Task, load
 from tests.stack.conftest import Place
 from tests.stack.stack import Item, Stack
+from tools.desk.files.tickets import Findings, Source, read
 from tools.local.night.load import load as load_items
-from tools.local.night.tickets import Findings, read
 from tools.local.sample import shipped
 
 NAMES = [DEFAULT, *sorted(path.stem for path in shipped.FOLDER.glob("*.jsonl"))]
@@ -78,7 +78,7 @@ def choose(stack: Stack, name: str) -> None:
 
 def put_sample(stack: Stack, task: Task) -> list[str]:
     """Load what `make run` would; returns the ids."""
-    items = list(islice(read(shipped.file_for(task), Findings(), task.inputs), TICKETS))
+    items = list(islice(read(Source(shipped.file_for(task), task), Findings()), TICKETS))
     load_items(stack.dynamodb, stack.outputs["TicketTableName"], items)
     return [item["ticket_id"] for item in items]
 

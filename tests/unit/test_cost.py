@@ -11,6 +11,7 @@ from nightshift.claude.prices import published
 from tests.tasks import task
 from tools.desk.cost.__main__ import main
 from tools.desk.cost.compare import Tickets, load, offers
+from tools.desk.files.tickets import Source
 
 NIGHT = Tickets("a file", count=1_000, empty=0, left_out=0, tokens=100_000)
 
@@ -28,7 +29,7 @@ def test_every_model_is_there_the_one_asked_for_first(
     file = tmp_path / "night.jsonl"
     file.write_text("\n".join([*lines, '{"id": "empty"}', "not JSON"]))
 
-    assert run(monkeypatch, "--tickets", file, "--model", "claude-opus-5") == 0
+    assert run(monkeypatch, "--tickets", file, "--model", "claude-opus-5") == 1
 
     said = capsys.readouterr().out
     shown = [
@@ -78,7 +79,7 @@ def test_a_file_without_any_request_has_no_price_by_the_thousand(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     file = tmp_path / "empty.jsonl"
-    file.write_text('{"id": 1}')
+    file.write_text('{"id": 1, "subject": "", "body": " "}')
 
     assert run(monkeypatch, "--tickets", file) == 0
 
@@ -110,7 +111,7 @@ def test_a_long_task_is_cached_where_the_model_takes_it() -> None:
 
 
 def test_the_sample_is_counted_where_no_file_is_given() -> None:
-    sample = load(None, task())
+    sample = load(Source(None, task()))
 
     assert (sample.count, sample.name) == (3_000, "the built-in sample")
     assert 0 < sample.empty < 20

@@ -140,7 +140,7 @@ def test_a_shipped_task_is_played_with_its_own_sample_unless_a_file_is_named(
     assert called(monkeypatch, "--task", "call-summaries", "--tickets", mine) == command.GOOD
     assert called(monkeypatch) == command.GOOD
 
-    assert [night.path for night in nights] == [
+    assert [night.tickets.path for night in nights] == [
         shipped.FOLDER / "call-summaries.jsonl",
         tmp_path / "mine.csv",
         None,

@@ -14,7 +14,8 @@ from nightshift.task.request import template_for
 from nightshift.task.task import DEFAULT, Task, check_room, load
 from tests.tasks import changed
 from tools.desk.cost.compare import load as counted
-from tools.local.night.tickets import Findings, Ticket, UnusableFile, check, read
+from tools.desk.files.problems import UnusableFile
+from tools.desk.files.tickets import Findings, Source, Ticket, check, read
 from tools.local.sample import shipped
 
 OUTPUTS = {
@@ -116,7 +117,7 @@ def test_the_countries_are_those_of_iso_3166() -> None:
 
 def items_of(name: str) -> list[Ticket]:
     task, findings = load(name), Findings()
-    items = list(read(shipped.file_for(task), findings, task.inputs))
+    items = list(read(Source(shipped.file_for(task), task), findings))
     assert findings.bad_lines == [] and findings.cut == []
     return items
 
@@ -169,6 +170,17 @@ def test_products_have_specs_of_several_kinds_and_calls_a_transcript_in_turns() 
     assert max(map(_length, (i.get("transcript") for i in items_of("call-summaries")))) > 20_000
 
 
+def test_a_card_number_that_a_caller_reads_out_is_not_sent() -> None:
+    task = load("call-summaries")
+    told = [item for item in items_of(task.name) if "4242 4242" in str(item.get("transcript"))]
+
+    messages = [message_of(task, item) or "" for item in told]
+
+    assert len(messages) == 1
+    assert "[card]" in messages[0] and "4242" not in messages[0]
+    assert "[card]" in task.system_prompt
+
+
 @others
 def test_addresses_and_numbers_in_a_sample_belong_to_nobody(name: str) -> None:
     text = "\n".join(json.dumps(item, ensure_ascii=False) for item in items_of(name))
@@ -194,12 +206,12 @@ def test_a_task_of_ones_own_without_a_sample_says_so() -> None:
 
     assert shipped.file_for(own) is None
     with pytest.raises(UnusableFile, match="no sample for this task: name a file with TICKETS="):
-        check(shipped.file_for(own), own.inputs)
+        check(Source(shipped.file_for(own), own))
 
 
 @others
 def test_a_sample_can_be_priced(name: str) -> None:
-    tickets = counted(shipped.file_for(load(name)), load(name))
+    tickets = counted(Source(shipped.file_for(load(name)), load(name)))
 
     assert (tickets.name, tickets.left_out) == ("the built-in sample", 0)
     assert tickets.requests >= 30

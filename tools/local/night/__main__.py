@@ -1,7 +1,7 @@
 """A whole night on this machine: `python -m tools.local.night --help`.
 
-Exit codes: 0 a good night, 1 not a good night, 2 nothing to start with, 130 stopped. Ctrl-C is how
-a cloud that is kept up ends: it leaves the code of the night.
+Exit codes: 0 a good night, 1 not a good night, or lines of the file were left out, 2 nothing to
+start with, 130 stopped. Ctrl-C is how a cloud that is kept up ends: it leaves the night's code.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from rich.text import Text
 
 from nightshift.errors import PriceUnknown, SettingsInvalid
 from nightshift.task.task import DEFAULT, Task, check_room, load
+from tools.desk.files.problems import UnusableFile
+from tools.desk.files.tickets import add_tickets_options, source
 from tools.local.cloud.cloud import REPOSITORY, LocalCloudFailed
 from tools.local.night.claude import ClaudeMissing, real_claude
 from tools.local.night.night import Asked, run
-from tools.local.night.tickets import UnusableFile, add_tickets_option
-from tools.local.sample import shipped
 
 DIRECTORY = REPOSITORY / ".build" / "night"
 GOOD, BAD, UNUSABLE, STOPPED = 0, 1, 2, 130
@@ -55,9 +55,9 @@ def main() -> int:
                 "then end would leave batches at the real Claude, paid and never collected."
             )
         with _alone():
-            tickets = options.tickets or shipped.file_for(task)
+            tickets = source(options, task)
             through_aws = options.claude == "aws"
-            asked = Asked(tickets, task, task_file, options.model, real, options.keep, through_aws)
+            asked = Asked(tickets, task_file, options.model, real, options.keep, through_aws)
             good = run(asked, DIRECTORY, console)
     except KeyboardInterrupt:
         console.print("\n Stopped. Everything that was started here has ended.", style="yellow")
@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make run", description="A whole night on this machine, with a local AWS."
     )
-    add_tickets_option(parser)
+    add_tickets_options(parser)
     parser.add_argument(
         "--claude",
         choices=("stand-in", "real", "aws"),

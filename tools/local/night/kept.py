@@ -14,6 +14,8 @@ COMMANDS = (
     ("tickets that were given up", "make tickets-failed STACK={stack}"),
     ("ask these again", "make tickets-retry STACK={stack} YES=1"),
     ("ask answered ones again", "make tickets-again STACK={stack} LIMIT=10 YES=1"),
+    ("the tickets as a file", "make tickets-export STACK={stack} OUT=.build/tickets.csv"),
+    ("a file into the table", "make tickets-load STACK={stack} TICKETS=.build/tickets.csv"),
     ("count, and estimate the cost", "make start STACK={stack} INPUT='{{\"dry_run\": true}}'"),
     ("a small night", "make start STACK={stack} INPUT='{{\"limit\": 100}}'"),
     ("a whole one", "make start STACK={stack}"),

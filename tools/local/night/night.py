@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from nightshift.task.task import Task
+from tools.desk.files.tickets import Findings, Source, check, read
 from tools.local.cloud.cloud import LocalCloud, local_cloud
 from tools.local.cloud.stack import build, deploy, with_tasks
 from tools.local.night import keep
@@ -18,31 +19,31 @@ from tools.local.night.claude import REGION_OF_WORKSPACE, Claude, stand_in
 from tools.local.night.kept import stay_up
 from tools.local.night.load import load
 from tools.local.night.screen import WIDEST, readable, step, timed
-from tools.local.night.summary import Night, summary
-from tools.local.night.tickets import Findings, check, read
+from tools.local.night.summary import BAD_LINES_SHOWN, Night, summary
 from tools.local.night.watch import Ending, Watched, follow
-from tools.local.sample import shipped
 from tools.words import count
 
 STACK = "nightshift"
-STAND_IN = "Claude was played by a stand-in that sorts by keywords; nothing was charged."
-BAD_LINES_SHOWN = 8
+STAND_IN = "Claude was played by a stand-in, by keywords or by chance; nothing was charged."
 LOG_LINES_SHOWN = 8
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person wants to see run: tickets of a file, or of the sample; a task, and its file if
-    that is not one of the package; a model, if not the template's; the real Claude, if not the
-    stand-in; the local cloud afterwards."""
+    """What a person wants to see run: tickets, and the task for them; the task's file, if that is
+    not one of the package; a model, if not the template's; the real Claude, if not the stand-in;
+    the local cloud afterwards."""
 
-    path: Path | None
-    task: Task
+    tickets: Source
     task_file: Path | None = None
     model: str | None = None
     real: Claude | None = None
     keep: bool = False
     through_aws: bool = False
+
+    @property
+    def task(self) -> Task:
+        return self.tickets.task
 
 
 def run(asked: Asked, directory: Path, console: Console) -> bool:
@@ -50,15 +51,15 @@ def run(asked: Asked, directory: Path, console: Console) -> bool:
 
     What stays of it lies in `directory`. Raises UnusableFile, ClaudeMissing, LocalCloudFailed.
     """
-    path, task, real = asked.path, asked.task, asked.real
-    findings = _check(path, task, directory, console)
+    task, real = asked.task, asked.real
+    findings = _check(asked.tickets, directory, console)
     with (
         _claude(asked, directory, console) as claude,
         _stack(claude, asked, directory, console) as (cloud, outputs),
     ):
         with step(console, "Load") as done:
             table = outputs["TicketTableName"]
-            loaded = load(cloud.client("dynamodb"), table, read(path, Findings(), task.inputs))
+            loaded = load(cloud.client("dynamodb"), table, read(asked.tickets, Findings()))
             done.result = f"{count(loaded, 'ticket')}, all pending"
         model = _parameter(cloud, "Model")
         if real:
@@ -78,7 +79,7 @@ def run(asked: Asked, directory: Path, console: Console) -> bool:
         if good:
             night = Night(ending.output, tickets, findings, task, model, bool(real), directory)
             console.print(summary(night), width=min(console.width, WIDEST))
-            good = not night.complaints()
+            good = night.is_good
         else:
             _show_failure(ending, trouble, directory, console)
         if asked.keep:
@@ -86,11 +87,13 @@ def run(asked: Asked, directory: Path, console: Console) -> bool:
     return good
 
 
-def _check(path: Path | None, task: Task, directory: Path, console: Console) -> Findings:
+def _check(asked: Source, directory: Path, console: Console) -> Findings:
     with step(console, "Tickets") as done:
-        findings = check(path, task.inputs)
-        where = "invented ones" if path is None or shipped.is_invented(path) else f"in {path.name}"
-        done.result = f"{findings.tickets:,} {where}"
+        findings = check(asked)
+        named = asked.path and not asked.is_invented
+        where = f"in {asked.path.name}" if asked.path and named else "invented ones"
+        read_as = f", read as {findings.encoding}" if findings.encoding else ""
+        done.result = f"{findings.tickets:,} {where}{read_as}"
     for name in keep.FILES:  # of the last night
         (directory / name).unlink(missing_ok=True)
     if findings.bad_lines:

@@ -102,9 +102,10 @@ def _day(run_id: str) -> str:
 
 
 def _first_label(record: Record) -> str:
-    """The output whose shares are drawn."""
-    outputs = record.output["outputs"].items()
-    name = next((name for name, each in outputs if each["type"] == "label"), "category")
+    """The output whose shares are drawn, as the title of its card."""
+    outputs = record.output["outputs"]
+    labels = (name for name, each in outputs.items() if each["type"] == "label")
+    name = next(labels, "answers" if outputs else "category")
     return str(name).replace("_", " ").capitalize()
 
 
