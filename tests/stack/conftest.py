@@ -36,10 +36,11 @@ class Place(NamedTuple):
         there = self._replace(claude=platform)
         region = platform.gateway.region
         stack = there.deploy(name, WorkspaceId=WORKSPACE, WorkspaceRegion=region)
+        iam = self.cloud.client("iam")
         for function in FUNCTIONS:
             role = role_of(self.cloud, stack.outputs[function])
             platform.gateway.callers[role.access_key] = Caller(
-                role.session, role.secret, role.token, partial(statements_of, self.cloud, role.name)
+                role.session, role.secret, role.token, partial(statements_of, iam, role.name)
             )
         return stack
 

@@ -56,13 +56,6 @@ class Caller:
     token: str = field(repr=False)
     statements: Callable[[], Statements]
 
-    def may(self, action: str, resource: str) -> bool:
-        return any(
-            action in _as_list(statement["Action"])
-            and {resource, "*"} & set(_as_list(statement["Resource"]))
-            for statement in self.statements()
-        )
-
 
 @dataclass(frozen=True)
 class Call:
@@ -127,15 +120,16 @@ class Gateway:
         action = _action(call)
         if action is None:
             raise ApiError(403, f"User: {caller.arn} called a route without an action.")
-        self._check(caller, f"{SERVICE}:{action}", self.resource)
+        allowed = caller.statements()
+        self._check(caller, allowed, f"{SERVICE}:{action}", self.resource)
         if not self.federation:
             raise ApiError(403, DISABLED)
         for of_sts in OF_STS:
-            self._check(caller, of_sts, f"arn:aws:sts::{self.account}:self")
+            self._check(caller, allowed, of_sts, f"arn:aws:sts::{self.account}:self")
 
-    def _check(self, caller: Caller, action: str, resource: str) -> None:
+    def _check(self, caller: Caller, allowed: Statements, action: str, resource: str) -> None:
         self.asked[caller.arn, action] += 1
-        if not caller.may(action, resource):
+        if not _allows(allowed, action, resource):
             raise ApiError(
                 403,
                 f"User: {caller.arn} is not authorized to perform: {action} on resource: "
@@ -191,6 +185,14 @@ class _Expected(SigV4Auth):
 
     def payload(self, _: Any) -> str:
         return self.digest
+
+
+def _allows(statements: Statements, action: str, resource: str) -> bool:
+    return any(
+        action in _as_list(statement["Action"])
+        and {resource, "*"} & set(_as_list(statement["Resource"]))
+        for statement in statements
+    )
 
 
 def _parts(authorization: str) -> tuple[str, str, list[str], str]:

@@ -35,9 +35,8 @@ def role_of(cloud: LocalCloud, function: str) -> Role:
     )
 
 
-def statements_of(cloud: LocalCloud, role: str) -> list[dict[str, Any]]:
-    """What a role's own policies allow now."""
-    iam = cloud.client("iam")
+def statements_of(iam: Any, role: str) -> list[dict[str, Any]]:
+    """What a role's own policies allow now, asked of the local cloud's IAM."""
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     documents = [
         iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names

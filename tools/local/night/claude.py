@@ -48,6 +48,7 @@ class Claude:
                 SecretId=outputs["ApiKeySecretArn"], SecretString=self.api_key
             )
             return
+        iam = cloud.client("iam")
         for output in ("SubmitFunctionName", "StatusFunctionName", "CollectFunctionName"):
             role = role_of(cloud, outputs[output])
             Control(self.url).add_caller(
@@ -55,7 +56,7 @@ class Claude:
                 arn=role.session,
                 secret=role.secret,
                 token=role.token,
-                statements=statements_of(cloud, role.name),
+                statements=statements_of(iam, role.name),
             )
 
 
