@@ -184,6 +184,37 @@ def test_an_account_that_vouches_for_nobody_is_told_the_one_command(platform: St
         connected(platform).newest()
 
 
+DISABLED = "Outbound web identity federation is disabled for your account"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 400, "message": DISABLED},
+        {"status": 401, "message": f"{DISABLED}."},
+        {"status": 403, "raw": f'{{"message": "{DISABLED}"}}'},
+        {"status": 400, "raw": f'{{"__type": "X", "message": "{DISABLED}."}}'},
+    ],
+    ids=str,
+)
+def test_whatever_the_status_with_which_it_says_so(
+    platform: StandIn, answer: dict[str, Any]
+) -> None:
+    """Neither the status nor the shape of this answer is documented."""
+    platform.control.add_faults({"on": "list", "times": None, "do": {"answer": answer}})
+
+    with pytest.raises(ClaudeRejected, match="enable-outbound-web-identity-federation"):
+        connected(platform).newest()
+
+
+def test_a_sentence_of_iam_is_whole_with_long_names(platform: StandIn) -> None:
+    caller = "arn:aws:sts::000000000000:assumed-role/nightshift-SubmitRole-1A2B/" + "f" * 64
+    platform.gateway.know(KEY, caller, SECRET, TOKEN, [])  # type: ignore[union-attr]
+
+    with pytest.raises(ClaudeRejected, match="allows the aws-external-anthropic:List"):
+        connected(platform).newest()
+
+
 def test_a_wrong_region_names_the_region_and_the_parameter(platform: StandIn) -> None:
     with pytest.raises(ClaudeRejected, match=r"workspace in us-east-1\?.*WorkspaceRegion"):
         connected(platform, region="us-east-1").newest()
