@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from nightshift.claude.prices import published
+from tests.definitions import TEMPLATE
 from tests.tasks import task
+from tools.desk import DEFAULT_MODEL
 from tools.desk.cost.__main__ import main
 from tools.desk.cost.compare import Tickets, load, offers
 from tools.desk.files.tickets import Source
@@ -20,6 +22,10 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
     monkeypatch.setattr(sys, "argv", ["cost", *map(str, arguments)])
     monkeypatch.setenv("COLUMNS", "80")
     return main()
+
+
+def test_the_default_model_is_that_of_a_stack() -> None:
+    assert TEMPLATE["Parameters"]["Model"]["Default"] == DEFAULT_MODEL
 
 
 def test_every_model_is_there_the_one_asked_for_first(

@@ -11,15 +11,12 @@ import pytest
 
 from nightshift.aws import from_item, to_item
 from nightshift.tickets.table import Refused, TicketTable
-from tests.crash_proof.world import Workshop, workshop
-from tests.tasks import FILE
+from tests.crash_proof.world import Workshop
 from tools.desk.export import __main__ as export
 from tools.desk.files.cells import guarded, unguarded
 from tools.desk.load import __main__ as load
 from tools.operate.stack import Stack
 
-OUTPUTS = {"TicketTableName": "tickets", "RunTableName": "runs", "WorkflowArn": "arn:night"}
-PARAMETERS = {"Task": str(FILE), "Model": "claude-haiku-4-5"}
 CSV = "id,subject,body\nT-1,Hello,World\nT-2,Bye,Moon\n"
 ANSWER = {
     "category": "billing",
@@ -30,20 +27,12 @@ ANSWER = {
 }
 
 
-@pytest.fixture(scope="module")
-def shop() -> Iterator[Workshop]:
-    with workshop() as ours:
-        yield ours
-
-
 @pytest.fixture
-def stack(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Stack:
+def stack(helpdesk: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """A stack named helpdesk, which the commands find."""
-    shop.make_tables()
-    made = Stack("helpdesk", OUTPUTS, PARAMETERS, shop.plain_client, None)
     for command in (load, export):
-        monkeypatch.setattr(command, "find", lambda name: made)
-    return made
+        monkeypatch.setattr(command, "find", lambda name: helpdesk)
+    return helpdesk
 
 
 def put(stack: Stack, *items: dict[str, Any]) -> None:

@@ -17,10 +17,10 @@ from nightshift.dry_run.forecast import answer_tokens, fixed_tokens
 from nightshift.errors import PriceUnknown, SettingsInvalid
 from nightshift.task.request import template_for, version_of
 from nightshift.task.task import DEFAULT, TASKS, Task, check_room, load, schema_for_editors
+from tools.desk import DEFAULT_MODEL
 
 FITS, UNUSABLE = 0, 2
 SCHEMA_FILE = TASKS / "task.schema.json"
-DEFAULT_MODEL = "claude-haiku-4-5"  # as in template.yaml
 
 
 def main(arguments: list[str] | None = None) -> int:

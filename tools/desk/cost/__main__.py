@@ -13,13 +13,13 @@ from rich.text import Text
 from nightshift.errors import PriceUnknown, SettingsInvalid
 from nightshift.task.task import DEFAULT
 from nightshift.task.task import load as load_task
+from tools.desk import DEFAULT_MODEL
 from tools.desk.cost.compare import load, offers
 from tools.desk.cost.screen import comparison
 from tools.desk.files.problems import UnusableFile
 from tools.desk.files.tickets import add_tickets_options, source
 
 GOOD, LOOK, UNUSABLE, STOPPED = 0, 1, 2, 130
-DEFAULT_MODEL = "claude-haiku-4-5"  # as in template.yaml
 
 
 def main() -> int:

@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from tools import words
 from tools.desk.evaluate import screen
 from tools.desk.evaluate.judging import Card, Flips
 from tools.desk.try_task.screen import usd
 from tools.operate import night_report
+from tools.pages.templates import environment
 from tools.version import VERSION
 
 MOST_CONFUSIONS = 40
@@ -22,21 +19,9 @@ _LOOK = Path(night_report.__file__).parent
 
 def page(file: str, cards: Sequence[Card], changes: Sequence[Flips], note: str = "") -> str:
     """The page. `note` is said under the headline, such as who answered."""
-    environment = Environment(
-        loader=FileSystemLoader([Path(__file__).parent, _LOOK]),  # page.css is the night report's
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": "{:,}".format,
-        "percent": screen.percent,
-        "usd": usd,
-        "spelled": ", ".join,
-    }
-    return environment.get_template("evaluation.html.j2").render(
+    made = environment(Path(__file__).parent, _LOOK)  # page.css is the night report's
+    made.filters |= {"percent": screen.percent, "usd": usd, "spelled": ", ".join}
+    return made.get_template("evaluation.html.j2").render(
         file=file,
         cards=cards,
         changes=changes,
@@ -51,10 +36,3 @@ def page(file: str, cards: Sequence[Card], changes: Sequence[Flips], note: str =
         made_at=datetime.now(UTC),
         version=VERSION,
     )
-
-
-def _visible(value: Any) -> Any:
-    """What strangers wrote, without what would turn or move the text around it."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)

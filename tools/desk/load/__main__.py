@@ -8,19 +8,19 @@ import sys
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from nightshift.errors import NightshiftError
 from nightshift.task.task import Task, load
 from nightshift.tickets.table import TicketTable
+from nightshift.tickets.ticket import EXPECTED
 from tools.desk.files.columns import parse_map
-from tools.desk.files.expected import EXPECTED
 from tools.desk.files.problems import UnusableFile
 from tools.desk.files.tickets import Findings, Source, add_tickets_options, check, read
 from tools.desk.load.loading import Loaded, Loader
 from tools.operate.stack import Stack, Unusable, explained, find
+from tools.progress import bar
 from tools.words import count
 
 DONE, LOOK, UNUSABLE, STOPPED = 0, 1, 2, 130
@@ -53,13 +53,8 @@ def _load(stack: Stack, console: Console, options: argparse.Namespace) -> int:
     if findings.encoding:
         console.print(f" Read as {findings.encoding}.", style="dim")
     loader = Loader(table, task.inputs, [f"{EXPECTED}{name}" for name in task.output])
-    columns = (
-        TextColumn(" Loading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=findings.tickets)
-        items = read(asked, Findings())
-        loaded = loader.load(items, lambda n: progress.advance(bar, n))
+    with bar(console, "Loading", findings.tickets) as advance:
+        loaded = loader.load(read(asked, Findings()), advance)
     console.print(_summary(loaded, findings, task))
     for line in _left_out(loaded, findings):
         console.print(Text(f" {line}", "yellow"), soft_wrap=True)

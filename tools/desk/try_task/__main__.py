@@ -17,7 +17,7 @@ from nightshift.claude.client import Claude
 from nightshift.errors import ClaudeRejected, ClaudeUnavailable, PriceUnknown, SettingsInvalid
 from nightshift.task.request import template_for
 from nightshift.task.task import DEFAULT, Task, check_room, load
-from tools.desk.cost.__main__ import DEFAULT_MODEL
+from tools.desk import DEFAULT_MODEL
 from tools.desk.files.problems import UnusableFile
 from tools.desk.labelled import SAMPLE, Rows, read
 from tools.desk.provider import REAL, STAND_IN, STAND_IN_SAYS, answering

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +24,7 @@ from tools.operate.failed_tickets.table import (
     retry,
 )
 from tools.operate.stack import Stack, Unusable, explained, find
+from tools.progress import bar
 from tools.words import count
 
 DONE, DECLINED, UNUSABLE, STOPPED = 0, 1, 2, 130
@@ -106,12 +106,8 @@ def ask_again(stack: Stack, console: Console, options: argparse.Namespace) -> in
 
 
 def _set_back(stack: Stack, console: Console, reasons: list[str], total: int) -> None:
-    columns = (
-        TextColumn(" Set back"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=total)
-        done = retry(_table(stack), _chosen(stack, reasons), lambda n: progress.advance(bar, n))
+    with bar(console, "Set back", total) as advance:
+        done = retry(_table(stack), _chosen(stack, reasons), advance)
     asking = count(done.pending, "ticket asks", "tickets ask")
     console.print(f" {asking} again.", style="green")
     if done.changed:

@@ -95,8 +95,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds chunks of one task for one model; tickets
-    that need no request go to `on_unasked`."""
+    """Builds chunks of one task for one model; tickets that need no request go to `on_unasked`.
+
+    `version` is the name of today's task version.
+    """
 
     task: Task
     template: RequestTemplate

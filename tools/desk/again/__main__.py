@@ -1,4 +1,4 @@
-"""Answered tickets: `python -m tools.operate.answered_tickets --stack NAME`.
+"""Answered tickets: `python -m tools.desk.again --stack NAME`.
 
 Exit codes: 0 done, 1 the person said no, 2 it cannot be done, 130 stopped.
 """
@@ -8,17 +8,18 @@ import sys
 from decimal import Decimal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from nightshift.errors import NightshiftError
 from nightshift.task.task import Task, load
 from nightshift.tickets.table import TicketTable
+from tools.desk.again.table import Found, Wanted, find, may_choose_by
 from tools.desk.cost.compare import Tickets, offer
-from tools.operate.answered_tickets.table import Found, Wanted, ask, find, may_choose_by
 from tools.operate.confirm import confirmed
+from tools.operate.pending import ask_again
 from tools.operate.stack import Stack, Unusable, explained
 from tools.operate.stack import find as find_stack
+from tools.progress import bar
 from tools.words import count
 
 DONE, DECLINED, UNUSABLE, STOPPED = 0, 1, 2, 130
@@ -66,18 +67,14 @@ def again(stack: Stack, console: Console, options: argparse.Namespace) -> int:
 
 
 def _ask(table: TicketTable, found: Found, console: Console, task: Task) -> None:
-    columns = (
-        TextColumn(" Set to pending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=len(found.tickets))
-        asked = ask(table, found.tickets, lambda n: progress.advance(bar, n))
+    changes = (ticket.asked_anew() for ticket in found.tickets)
+    with bar(console, "Set to pending", len(found.tickets)) as advance:
+        asked = ask_again(table, changes, advance)
     one, many = task.items
-    said = count(asked, f"{one} asks", f"{many} ask")
+    said = count(asked.pending, f"{one} asks", f"{many} ask")
     console.print(f" {said} again: the next night takes them.", style="green")
-    if asked < len(found.tickets):
-        changed = len(found.tickets) - asked
-        console.print(f" {changed:,} had changed meanwhile and were left as they are.")
+    if asked.changed:
+        console.print(f" {asked.changed:,} had changed meanwhile and were left as they are.")
 
 
 def _cost(found: Found, task: Task, model: str) -> Decimal:

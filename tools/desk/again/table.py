@@ -1,8 +1,7 @@
-"""The answered tickets of a table: found by a scan, chosen, and set to pending again."""
+"""The answered tickets of a table: found by a scan, and chosen."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import batched
 from typing import Any
 
 from nightshift.dry_run.forecast import plain_tokens
@@ -10,12 +9,13 @@ from nightshift.task.request import version_of
 from nightshift.task.task import Task
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
-from nightshift.tickets.table import STATEMENTS_PER_WRITE, TicketTable
+from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import GUARDED, Ticket, marks_of
+from tools.answers import entries
 
 # Attributes of an answer that are no output, and by which tickets may be chosen all the same.
 _ALSO_CHOSEN_BY = ("classified_by", "classified_with")
-_OLDEST = "classified_at"
+_ANSWERED_AT = "classified_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +63,10 @@ def find(
     return found
 
 
-def ask(table: TicketTable, tickets: Sequence[Ticket], tell: Callable[[int], Any]) -> int:
-    """Set tickets to pending, each only if it still is what was read; returns how many were.
-
-    Raises:
-        TableRefused: DynamoDB refuses a write for a reason that waiting does not cure.
-    """
-    asked = 0
-    for group in batched(tickets, STATEMENTS_PER_WRITE, strict=False):
-        asked += len(group) - _not_asked(table, group)
-        tell(len(group))
-    return asked
-
-
-def _not_asked(table: TicketTable, group: Iterable[Ticket]) -> int:
-    changes = [ticket.asked_anew() for ticket in group]
-    others = 0
-    while changes:
-        refused = table.write(changes)
-        others += len(refused.changed) + len(refused.too_large)
-        changes = refused.throttled
-    return others
-
-
 def _scan(table: TicketTable, task: Task, wanted: Wanted) -> Iterator[Any]:
     also = [wanted.name] if wanted.name else []
     every = dict.fromkeys(
-        (table.key, *GUARDED, _OLDEST, *marks_of(task.output), *task.inputs, *also)
+        (table.key, *GUARDED, _ANSWERED_AT, *marks_of(task.output), *task.inputs, *also)
     )
     names = {f"#{n}": name for n, name in enumerate(every)}
     pages = table.dynamodb.get_paginator("scan").paginate(
@@ -102,33 +79,28 @@ def _scan(table: TicketTable, task: Task, wanted: Wanted) -> Iterator[Any]:
 
 
 def _is_wanted(item: dict[str, Attribute], task: Task, today: str, wanted: Wanted) -> bool:
-    if "classification_status" in item or _OLDEST not in item:
+    if "classification_status" in item or _ANSWERED_AT not in item:
         return False
     if wanted.older and attribute.text(item.get("classified_with")) == today:
         return False
     if not wanted.name:
         return True
-    return wanted.value in _answers(item.get(wanted.name))
-
-
-def _answers(value: Attribute | None) -> list[str]:
-    """What an output says, as a person would type it: each entry of a list by itself."""
-    if value is not None and "L" in value:
-        return [attribute.text(each) for each in value["L"]]
-    return [attribute.text(value)]
+    return wanted.value in entries(item.get(wanted.name))
 
 
 def _is_of_a_person(item: dict[str, Attribute], task: Task) -> bool:
     """Whether an output is not what Nightshift has written. Release 0.1.0 did not record what it
-    wrote, so its answers count as Nightshift's."""
-    if "classified_with" not in item:
+    wrote, so its answers count as Nightshift's.
+
+    An earlier version of the task may have had a single output, whose name is not recorded.
+    """
+    there = {name: item[name] for name in task.output if name in item}
+    if "classified_with" not in item or not there:
         return False
     written = item.get("classified_as", {})
-    if len(task.output) > 1 or "M" in written:
-        written = written.get("M", {})
-        return any(item.get(name) != written.get(name) for name in task.output if name in item)
-    [name] = task.output
-    return name in item and item[name] != item.get("classified_as")
+    if "M" in written:
+        return any(written["M"].get(name) != value for name, value in there.items())
+    return written not in there.values()
 
 
 def _ticket(item: dict[str, Attribute], key: str, task: Task) -> Ticket:

@@ -1,6 +1,6 @@
 """Answered tickets that ask again by command, in MiniStack's DynamoDB within this process."""
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,31 +8,20 @@ import pytest
 from nightshift.aws import from_item, to_item
 from nightshift.claude.prices import published
 from nightshift.tickets.table import Refused, TicketTable
-from tests.crash_proof.world import Workshop, workshop
 from tests.tasks import FILE
 from tests.versions import todays
-from tools.operate.answered_tickets import __main__ as command
+from tools.desk.again import __main__ as command
 from tools.operate.stack import Stack
 
 MODEL = "claude-haiku-4-5"
-OUTPUTS = {"TicketTableName": "tickets", "RunTableName": "runs", "WorkflowArn": "arn:night"}
-PARAMETERS = {"Task": str(FILE), "Model": MODEL}
 OLD = "sorting@00000000"
 
 
-@pytest.fixture(scope="module")
-def shop() -> Iterator[Workshop]:
-    with workshop() as ours:
-        yield ours
-
-
 @pytest.fixture
-def stack(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Stack:
+def stack(helpdesk: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """A stack named helpdesk, which the command finds."""
-    shop.make_tables()
-    made = Stack("helpdesk", OUTPUTS, PARAMETERS, shop.plain_client, None)
-    monkeypatch.setattr(command, "find_stack", lambda name: made)
-    return made
+    monkeypatch.setattr(command, "find_stack", lambda name: helpdesk)
+    return helpdesk
 
 
 def put(stack: Stack, *ids: str, **other: Any) -> None:
@@ -104,6 +93,33 @@ def test_older_ones_are_those_of_another_version_and_of_none(
     said(capsys, "--older", "--yes")
 
     assert asking(stack) == {"old", "0.1.0"}
+
+
+def test_an_older_version_may_have_had_a_single_output(
+    stack: Stack, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What it wrote is no map then, and the new output is not there."""
+    grown = tmp_path / "grown.toml"
+    text = FILE.read_text(encoding="utf-8").replace("max_tokens = ", "max_tokens = 2")
+    grown.write_text(f'{text}\n[output.urgent]\ntype = "boolean"\n', encoding="utf-8")
+    put(stack, "ours", classified_with=OLD)
+    put(stack, "corrected", classified_with=OLD, category="other", classified_as="billing")
+
+    text = said(capsys, "--older", "--task", str(grown), "--yes")
+
+    assert "1 ticket was corrected or decided by a person" in text
+    assert asking(stack) == {"ours"}
+
+
+def test_of_several_outputs_one_that_a_person_changed_is_enough(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, "ours", classified_as={"category": "billing", "urgent": True}, urgent=True)
+    put(stack, "corrected", classified_as={"category": "other", "urgent": True}, urgent=True)
+
+    said(capsys, "--yes")
+
+    assert asking(stack) == {"ours"}
 
 
 @pytest.mark.parametrize(
