@@ -532,8 +532,14 @@ def test_the_platform_may_ask_who_calls_and_only_the_platform(resources: Any) ->
 
     assert (condition, roles) == ("ReachesClaudeThroughAws", ROLES)
     assert asks["Action"] == "sts:GetWebIdentityToken"
-    assert asks["Condition"]["StringEquals"] == {
-        "aws:CalledViaLast": "aws-external-anthropic.amazonaws.com"
+    assert asks["Condition"] == {
+        "StringEquals": {"aws:CalledViaLast": "aws-external-anthropic.amazonaws.com"},
+        "ForAnyValue:StringEquals": {
+            "sts:IdentityTokenAudience": [
+                "https://api.anthropic.com",
+                "https://platform.claude.com",
+            ]
+        },
     }
     assert tags["Action"] == "sts:TagGetWebIdentityToken"
 

@@ -55,7 +55,8 @@ def role(monkeypatch: pytest.MonkeyPatch) -> None:
         "ANTHROPIC_AWS_API_KEY": "ambient",
         "ANTHROPIC_AWS_WORKSPACE_ID": "wrkspc_ambient",
         "ANTHROPIC_AWS_BASE_URL": "http://127.0.0.1:9/ambient",
-        "ANTHROPIC_CUSTOM_HEADERS": "x-api-key: ambient\nauthorization: Bearer ambient\nx-odd: 1",
+        "ANTHROPIC_CUSTOM_HEADERS": "x-api-key: ambient\nauthorization: Bearer ambient\n"
+        "anthropic-workspace-id: wrkspc_ambient\nx-odd: 1",
     }.items():
         monkeypatch.setenv(name, value)
 
@@ -322,10 +323,10 @@ def test_throttling_by_the_layer_in_front_is_waited_for(
 
 
 def test_words_of_aws_that_could_quote_a_ticket_are_not_passed_on(platform: StandIn) -> None:
-    of_aws(platform, "list", 400, '{"message": "xylograph"}')
+    of_aws(platform, "create", 400, '{"__type": "OddException", "message": "xylograph"}')
 
-    with pytest.raises(ClaudeRejected) as refused:
-        connected(platform).newest()
+    with pytest.raises(ClaudeRejected, match=r"400 OddException.*signed up.*at AWS") as refused:
+        connected(platform).create(Body())
 
     assert "xylograph" not in str(refused.value)
 
@@ -340,7 +341,7 @@ def test_an_answer_without_claudes_request_id_names_that_of_aws(platform: StandI
 
 
 def test_a_batch_that_is_not_known_is_not_found(platform: StandIn) -> None:
-    with pytest.raises(BatchNotFound):
+    with pytest.raises(BatchNotFound, match=r"Request req_\w+, at AWS"):
         connected(platform).retrieve("msgbatch_01None")
 
 

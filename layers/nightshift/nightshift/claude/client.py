@@ -284,12 +284,11 @@ class Claude:
                     raise
                 return call(self._connected())
         except anthropic.APIStatusError as error:
+            refused = _refusal(error)
             if error.status_code == 404 and _OF_A_BATCH in error.request.url.path:
                 if error.type is None:  # a page: only Claude's own word is that a batch is unknown
                     raise _not_claude() from error
-                said = f"Claude does not know it (request {error.request_id})."
-                raise BatchNotFound(said) from error
-            refused = _refusal(error)
+                raise BatchNotFound(f"Claude does not know it. {refused.request}") from error
             if error.status_code in (408, 409, 429) or error.status_code >= 500:
                 raise ClaudeUnavailable(f"Claude answered {error.status_code}.") from error
             if refused.is_throttling:

@@ -32,7 +32,7 @@ class Call(Protocol):
     stream: Iterable[bytes]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class Signature:
     """Signs every call by itself, for one workspace."""
 

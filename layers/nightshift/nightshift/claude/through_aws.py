@@ -34,27 +34,35 @@ class ThroughAws:
 
     def rejected(self, refused: Refusal) -> ClaudeRejected:
         words = _sentence(refused)
-        what = f"({refused.status} {refused.type or refused.aws_name or 'of AWS'}): {words}"
+        name = f"({refused.status} {refused.type or refused.aws_name or 'of AWS'})"
         if "outbound web identity federation" in words.lower():
-            return ClaudeRejected(
-                f"This AWS account vouches for nobody yet {what} Allow it once with: aws iam "
-                f"enable-outbound-web-identity-federation, then start again. {refused.request}"
+            told = (
+                f"This AWS account vouches for nobody yet {name}. Allow it once with: aws iam "
+                "enable-outbound-web-identity-federation."
             )
-        if refused.status == 401:
-            return ClaudeRejected(
-                f"Claude Platform on AWS does not accept our signature {what} Fresh credentials "
-                f"did not help. Is the workspace in {self.region}? If not, deploy with its region "
-                "as WorkspaceRegion. Is the clock right to five minutes? Have the credentials of "
-                f"the role expired? Then start again. {refused.request}"
+        elif refused.status == 401:
+            told = (
+                f"Claude Platform on AWS does not accept our signature {name}: {words} Fresh "
+                f"credentials did not help. Is the workspace in {self.region}? If not, deploy with "
+                "its region as WorkspaceRegion. Is the clock right to five minutes? Have the "
+                "credentials of the role expired?"
             )
-        if refused.status == 403:
-            return ClaudeRejected(
-                f"IAM or the workspace refuses us {what} Compare WorkspaceId and WorkspaceRegion "
-                f"({self.workspace_id}, {self.region}) with the workspace, deploy the template's "
-                "own policies, and look for a permissions boundary or a service control policy. "
-                f"Then start again. {refused.request}"
+        elif refused.status == 403:
+            told = (
+                f"IAM or the workspace refuses us {name}: {words} Compare WorkspaceId and "
+                f"WorkspaceRegion ({self.workspace_id}, {self.region}) with the workspace, deploy "
+                "the template's own policies, and look for a permissions boundary or a service "
+                "control policy."
             )
-        return refusal.rejected(refused)
+        elif refused.type is None:
+            told = (
+                f"Something in front of Claude refuses us {name}, in words that may quote a ticket "
+                "and are not repeated. Has the account signed up to Claude Platform on AWS? Is the "
+                "stack's AnthropicBaseUrl right?"
+            )
+        else:
+            return refusal.rejected(refused)
+        return ClaudeRejected(f"{told} Start again when that is mended. {refused.request}")
 
 
 def _sentence(refused: Refusal) -> str:
