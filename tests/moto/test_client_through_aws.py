@@ -2,6 +2,7 @@
 lets us in."""
 
 import hashlib
+import os
 import re
 import socketserver
 import threading
@@ -115,6 +116,16 @@ def test_every_call_is_signed_and_let_in(platform: StandIn, operation: str) -> N
     CALLS[operation](claude, batch.batch_id)
 
     assert {each["status"] for each in platform.control.requests()} == {200}
+
+
+def test_no_variable_is_needed_but_the_credentials(
+    platform: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in os.environ:
+        if name.startswith("ANTHROPIC_") or name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            monkeypatch.delenv(name)
+
+    assert connected(platform).newest() == []
 
 
 def test_a_second_page_of_the_list_is_signed_with_its_query(
@@ -421,7 +432,8 @@ def peak_of_a_create(size: int) -> float:
     return peak / 1e6
 
 
-def test_memory_is_flat_from_1_mb_to_240_mb() -> None:
+def test_memory_is_flat_from_1_mb_to_240_mb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_AWS_API_KEY")  # with one the SDK would not think of signing
     small, large = peak_of_a_create(MEGABYTE), peak_of_a_create(240 * MEGABYTE)
 
     assert large < 10

@@ -12,12 +12,12 @@ from tests.stack.test_roles import (
     OF_A_FUNCTION,
     RUN,
     Function,
-    Permission,
     execution,
+    is_of_claude,
     send,
     submission,
 )
-from tools.local.claude_standin.gateway import OF_STS, SERVICE
+from tools.local.claude_standin.gateway import SERVICE
 from tools.local.cloud.callers import role_of
 
 CHATTER = {"type": "succeeded", "text": "I think that this is billing."}
@@ -139,10 +139,6 @@ def test_a_role_may_call_exactly_what_its_function_calls(signed: Stack) -> None:
         assert {each.resource for each in allowed} == {gateway.resource, "*"}
         assert function.role.unchecked == OF_A_FUNCTION
         assert not [p for p in function.role.permissions if p.action.startswith("secretsmanager")]
-
-
-def is_of_claude(permission: Permission) -> bool:
-    return permission.action.startswith(f"{SERVICE}:") or permission.action in OF_STS
 
 
 def _look_for_a_batch_that_may_be_lost(stack: Stack, submit: Function, status: Function) -> None:

@@ -137,7 +137,7 @@ def identity_token(audience: str) -> str:
 def signer(service: str, region: str) -> Sign:
     """What signs calls to one service in one region (Signature Version 4) with this process's
     credentials, read anew: from a call's method, URL and headers, and the SHA-256 of its body in
-    hexadecimal, the headers to add.
+    hexadecimal, its headers with those that sign it.
 
     Raises:
         SettingsInvalid: the process has no credentials.
@@ -151,7 +151,7 @@ def signer(service: str, region: str) -> Sign:
         request = AWSRequest(method, url, dict(headers))
         # The time of the signature is taken here: after the body was hashed, not before.
         _DigestGiven(frozen, service, region, digest).add_auth(request)
-        return {name: value for name, value in request.headers.items() if name not in headers}
+        return dict(request.headers.items())
 
     return sign
 

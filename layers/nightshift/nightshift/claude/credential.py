@@ -13,8 +13,8 @@ _HEADERS = _SIGNED_HEADERS | {
 }  # fmt: skip
 
 type Sign = Callable[[str, str, Mapping[str, str], str], Mapping[str, str]]
-"""The headers that sign a call, from its method, URL and headers, and the SHA-256 of its body in
-hexadecimal."""
+"""A call's headers with those that sign it, from its method, URL and headers, and the SHA-256 of
+its body in hexadecimal."""
 
 
 class AccessToken(str):

@@ -4,7 +4,7 @@ What AWS and Claude say there, as of 2026-11-24: docs/claude.md, with what could
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nightshift.claude import refusal
 from nightshift.claude.credential import Sign, Signature
@@ -23,7 +23,7 @@ class ThroughAws:
     region: str
     workspace_id: str
     signer: Callable[[str, str], Sign]
-    _signature: Signature | None = field(default=None, repr=False)
+    _signature: Signature | None = None
 
     def __call__(self, fresh: bool) -> Signature:
         """A signature with the credentials of an earlier call or, `fresh`, with those of now."""
