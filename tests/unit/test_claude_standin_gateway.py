@@ -85,6 +85,9 @@ REFUSED: dict[str, Callable[[], None]] = {
     "another secret": lambda: arrives(signed(secret="other")),
     "another region": lambda: arrives(signed(region="us-east-1")),
     "another service": lambda: arrives(signed(service="execute-api")),
+    "another scope than signed": lambda: arrives(
+        signed() | {"authorization": signed()["authorization"].replace(REGION, "us-east-1")}
+    ),
     "another host": lambda: arrives(signed() | {"host": "elsewhere.example"}),
     "another workspace than signed": lambda: arrives(
         signed() | {"anthropic-workspace-id": "wrkspc_other"}
