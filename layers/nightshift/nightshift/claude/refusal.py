@@ -52,7 +52,7 @@ class Refusal:
     @property
     def is_throttling(self) -> bool:
         """Whether a layer of AWS in front of Claude says "too often", with a status of its own."""
-        return self.type is None and self.aws_name in _THROTTLED
+        return self.aws_name in _THROTTLED
 
 
 def rejected(refusal: Refusal) -> ClaudeRejected:
