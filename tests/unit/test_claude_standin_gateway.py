@@ -33,12 +33,13 @@ def signed(
     region: str = REGION,
     service: str = SERVICE,
     digest: str = Given.digest,
+    token: str | None = "token",  # noqa: S107
     **more: str,
 ) -> dict[str, str]:
     """The headers of a signed create."""
     given = {"host": "platform.example", "anthropic-workspace-id": WORKSPACE, **more}
     request = AWSRequest("POST", f"http://platform.example{target}", given)
-    signer = Given(Credentials("AKIA", secret, "token"), service, region)
+    signer = Given(Credentials("AKIA", secret, token), service, region)
     signer.digest = digest
     signer.add_auth(request)
     return {name.lower(): value for name, value in request.headers.items()}
@@ -93,6 +94,21 @@ REFUSED: dict[str, Callable[[], None]] = {
         signed() | {"anthropic-workspace-id": "wrkspc_other"}
     ),
     "another token": lambda: arrives(signed() | {"x-amz-security-token": "other"}),
+    "another token, signed": lambda: arrives(signed(token="other")),
+    "a token that is not signed": lambda: arrives(
+        signed(token=None) | {"x-amz-security-token": "token"}
+    ),
+    "names that are not sorted": lambda: arrives(
+        signed()
+        | {
+            "authorization": signed()["authorization"].replace(
+                "anthropic-workspace-id;host", "host;anthropic-workspace-id"
+            )
+        }
+    ),
+    "a signed header that is not sent": lambda: arrives(
+        {name: value for name, value in signed(**{"x-odd": ""}).items() if name != "x-odd"}
+    ),
     "another digest": lambda: arrives(signed(**{"x-amz-content-sha256": "0" * 64})),
     "an unsigned payload": lambda: arrives(
         signed(digest="UNSIGNED-PAYLOAD", **{"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
