@@ -170,7 +170,7 @@ def test_what_no_policy_allows_is_forbidden_in_iams_words(statements: Any, actio
 
 
 def test_a_route_without_an_action_is_forbidden() -> None:
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError, match="a route without an action") as refused:
         arrives(signed("/v1/files"), target="/v1/files", operation="unknown")
 
     assert refused.value.status == 403

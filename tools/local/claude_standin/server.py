@@ -38,8 +38,7 @@ JSON = "application/json"
 class Settings:
     """`max_body` is the strict reading of 256 MB; `queue_limit` the queued batch requests of the
     Start tier (2026-09). Every run has its own ids unless `seed` is given. `aws_region`: it plays
-    Claude Platform on AWS, with its workspace in that region. `default_geo` is where the workspace
-    has requests processed that do not say it."""
+    Claude Platform on AWS, with its workspace in that region."""
 
     api_key: str = DEFAULT_API_KEY
     port: int = 0
@@ -47,7 +46,6 @@ class Settings:
     max_body: int = 256_000_000
     queue_limit: int = 200_000
     aws_region: str = ""
-    default_geo: str = "global"
 
 
 class Trap:
@@ -83,7 +81,6 @@ class StandIn(ThreadingHTTPServer):
         self.trap = Trap() if region else None
         shown_url = self.trap.url if self.trap else self.url
         self.batches = Batches(shown_url, settings.seed, life, settings.queue_limit)
-        self.batches.default_geo = settings.default_geo
         self.faults = Faults()
         self.identity = Identity()
         self.requests: list[dict[str, Any]] = []
