@@ -1,6 +1,6 @@
 """The one place that imports boto3: clients, value conversion, the secret."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +8,8 @@ import boto3
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -26,6 +28,7 @@ __all__ = [
     "execution_status",
     "from_item",
     "identity_token",
+    "signer",
     "to_item",
 ]
 
@@ -44,6 +47,7 @@ TRY_AGAIN = frozenset(
     }
 )
 KEY_MAX_AGE_SECONDS = 300
+type Sign = Callable[[str, str, Mapping[str, str], str], dict[str, str]]
 _CONNECTIONS = 16
 _CONFIG = Config(
     connect_timeout=5,
@@ -128,6 +132,39 @@ def identity_token(audience: str) -> str:
             "aws iam enable-outbound-web-identity-federation"
         ) from None
     return str(issued["WebIdentityToken"])
+
+
+def signer(service: str, region: str) -> Sign:
+    """What signs calls to one service in one region (Signature Version 4) with this process's
+    credentials, read anew: from a call's method, URL and headers, and the SHA-256 of its body in
+    hexadecimal, its headers with those that sign it.
+
+    Raises:
+        SettingsInvalid: the process has no credentials.
+    """
+    credentials = boto3.Session().get_credentials()
+    if credentials is None:
+        raise SettingsInvalid("This process has no AWS credentials: a WorkspaceId needs a role.")
+    frozen = credentials.get_frozen_credentials()
+
+    def sign(method: str, url: str, headers: Mapping[str, str], digest: str) -> dict[str, str]:
+        request = AWSRequest(method, url, dict(headers))
+        # The time of the signature is taken here: after the body was hashed, not before.
+        _DigestGiven(frozen, service, region, digest).add_auth(request)
+        return dict(request.headers.items())
+
+    return sign
+
+
+class _DigestGiven(SigV4Auth):
+    """Signs a request whose body is not at hand, by its digest."""
+
+    def __init__(self, credentials: Any, service: str, region: str, digest: str) -> None:
+        super().__init__(credentials, service, region)
+        self._digest = digest
+
+    def payload(self, _: Any) -> str:
+        return self._digest
 
 
 def _secret_value(secret: str, fresh: bool) -> str:

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from nightshift.claude.money import Price
+from nightshift.claude.money import Price, alias
 from nightshift.claude.prices import PriceTable, published
 from nightshift.errors import PriceUnknown, SettingsInvalid
 from nightshift.task import redaction
@@ -126,6 +126,18 @@ class Task(BaseModel):
                     self.output[name].read(example[name])
             except NotAllowed:
                 raise ValueError(f"{place}.{name}: is no answer that the task allows") from None
+
+    @model_validator(mode="after")
+    def _where_is_known(self) -> Self:
+        for model, settings in self.models.items():
+            place = f"models.{model}.inference_geo"
+            geo = settings.get("inference_geo", "global")
+            if geo not in ("us", "global"):
+                raise ValueError(f'{place}: must be "us" or "global"')
+            price = self.price_table.rows.get(alias(model))
+            if "inference_geo" in settings and price and price.in_the_us == 1:
+                raise ValueError(f"{place}: this model cannot be told where: leave it out")
+        return self
 
     # What is asked, and what may be answered.
 

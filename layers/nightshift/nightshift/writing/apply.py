@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from nightshift.claude.money import NOTHING, Price
 from nightshift.claude.quotable import quotable
@@ -136,6 +137,7 @@ class Applier:
         outputs: dict[str, Counter[str]] = defaultdict(Counter)
         thrown_away = Counter[str]()
         usage = long_usage = NOTHING
+        surcharge = Decimal(0)
         rejection = ""
         for result, decision in decided:
             rejected = result.error in ACCOUNT_ERRORS or (
@@ -159,11 +161,14 @@ class Applier:
             usage += result.usage
             if self.price.is_long(result.usage):
                 long_usage += result.usage
+            if result.in_the_us:
+                surcharge += self.price.surcharge(result.usage)
         ordinals = tuple(result.custom_id.ordinal for result, _ in decided)
         tally = Tally(
             **counts,
             usage=usage,
             long_usage=long_usage,
+            surcharge=surcharge,
             categories=Counter(outputs.get(self._first_label)),
             failures=failures,
             outputs=dict(outputs),
