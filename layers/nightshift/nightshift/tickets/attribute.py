@@ -84,7 +84,7 @@ def most_bytes(attributes: Iterable[Attribute]) -> int:
     DynamoDB counts the size of items in UTF-8, which is never more than that.
     """
     held = list(attributes)
-    characters = sum(1 + len(a["S"] if "S" in a else str(a)) for a in held)
+    characters = sum([1 + len(a["S"] if "S" in a else str(a)) for a in held])
     if characters * _MOST_BYTES_PER_CHARACTER <= _SMALL:
         return characters * _MOST_BYTES_PER_CHARACTER
     return len(json.dumps(held, default=bytes.hex))

@@ -5,6 +5,7 @@ Here alone stands which attributes Nightshift writes, and how DynamoDB spells th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from nightshift.task.outputs import Value
 from nightshift.tickets import attribute
@@ -46,7 +47,7 @@ class Change:
     remove: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ticket:
     """A ticket as it stands in the table. Every write to it depends on its `guards` and `inputs`.
 
@@ -77,7 +78,7 @@ class Ticket:
             (attribute.text(each), each is None or "S" in each) for each in self.inputs.values()
         ]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """48 bits of the inputs as they stand in the table: another digest means that the ticket
         was edited, however a task shows its inputs."""
