@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from math import ceil
+from ssl import SSLContext
 from time import time
 from typing import Any, NoReturn, Protocol
 
@@ -195,11 +197,16 @@ class Claude:
             OutcomeUnknown: there may be a batch.
         """
         try:
-            return _described(_post_batch(self._connected(), body))
+            return _described(_post_batch(self._connected(), body, self._trusted))
         except anthropic.APIError as error:
             _explain_no(error)
         except (httpx2.HTTPError, ValueError) as error:
             raise OutcomeUnknown(type(error).__name__) from error
+
+    @cached_property
+    def _trusted(self) -> SSLContext:
+        """The certificates that are trusted: reading them takes as long as a thousand tickets."""
+        return httpx2.create_ssl_context()
 
     def model(self, name: str) -> Model | None:
         """What the Models API says of a model; None for one that it does not know.
@@ -383,11 +390,11 @@ def _raw(client: anthropic.Anthropic) -> BatchesWithRawResponse:
     return client.messages.batches.with_raw_response
 
 
-def _post_batch(client: anthropic.Anthropic, body: Body) -> answers.Batch:
+def _post_batch(client: anthropic.Anthropic, body: Body, trusted: SSLContext) -> answers.Batch:
     """Create a batch over a connection of its own, which is cut when CREATE_TIMEOUT is over."""
     size = {"Content-Length": str(body.size), "Content-Type": "application/json"}
     timeout = httpx2.Timeout(CREATE_TIMEOUT, connect=_CONNECT_TIMEOUT)
-    with Deadline(CREATE_TIMEOUT) as deadline, closing(_line_with(deadline)) as line:
+    with Deadline(CREATE_TIMEOUT) as deadline, closing(_line_with(deadline, trusted)) as line:
         answer = client.with_options(http_client=line).post(
             "/v1/messages/batches",
             cast_to=httpx2.Response,
@@ -397,13 +404,13 @@ def _post_batch(client: anthropic.Anthropic, body: Body) -> answers.Batch:
     return answers.read(answers.Batch, answer.content)
 
 
-def _line_with(deadline: Deadline) -> httpx2.Client:
+def _line_with(deadline: Deadline, trusted: SSLContext) -> httpx2.Client:
     """A client that makes its own connection, and tells the deadline of it."""
 
     def watch(request: httpx2.Request) -> None:
         request.extensions = {**request.extensions, "trace": deadline.watch}
 
-    return anthropic.DefaultHttpxClient(event_hooks={"request": [watch]})
+    return anthropic.DefaultHttpxClient(verify=trusted, event_hooks={"request": [watch]})
 
 
 def _explain_no(error: anthropic.APIError) -> NoReturn:
