@@ -10,13 +10,13 @@ from os import cpu_count
 
 from rich.console import Console
 
-from tests.bench import OUTPUT, bill, decode, growth, history, plot, runtime, start, volume
+from tests.bench import OUTPUT, bill, decode, growth, history, million, plot, runtime, start, volume
 from tests.bench.stage import write_tickets
 from tests.bench.subject import Subject, show, show_targets
 
 SIZES = (1_000, 10_000, 20_000, 100_000)
 QUICK_SIZES = (1_000, 10_000)
-SUBJECTS = ("volume", "growth", "decode", "start", "history", "bill")
+SUBJECTS = ("volume", "growth", "decode", "start", "history", "bill", "million")
 console = Console(highlight=False)
 
 
@@ -83,6 +83,8 @@ def measure(
         keep(history.measure())
     if "bill" in wanted:
         keep(bill.measure(tickets, sizes[-1], seconds, tell))
+    if "million" in wanted:
+        keep(million.measure(tickets, 10 * sizes[-1], tell))
     return found
 
 
