@@ -1,7 +1,8 @@
 # Nightshift: the commands anyone types.
 .DEFAULT_GOAL := help
 .PHONY: help tools install run cost check-task test crash-proof bench lint unit requirements clean
-.PHONY: night-report tickets-failed tickets-retry
+.PHONY: nights start night-report tickets-load tickets-export tickets-failed tickets-retry
+.PHONY: tickets-again try evaluate
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
@@ -10,7 +11,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
 VERSION := $(shell sed -n 's/^version = "\([^"]*\)".*/\1/p' pyproject.toml)
 # Where the last run of the tests left what it measured.
 BUILD := .build
-# The stack that the commands for operators look at; `sam deploy` calls it so.
+# The stack that the commands for operators look at; `sam deploy` calls it so. STACK=local is the
+# one in the cloud that `make run KEEP=1` keeps up.
 STACK ?= nightshift
 CHECKOV := $(BUILD)/checkov/bin/checkov
 
@@ -36,18 +38,37 @@ $(BIN)/.installed: requirements-dev.txt $(BIN)/.tools
 	$(PIP) -r requirements-tools.txt -r requirements-dev.txt
 	touch $@
 
-run: tools ## a whole night here: TICKETS=, TASK=, MODEL=, CLAUDE=real
+run: tools ## a night here: TICKETS=, MAP=, TASK=, MODEL=, KEEP=1
 	@$(BIN)/python -m tools.local.night $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(MAP),--map "$(MAP)") \
 		$(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)") \
-		$(if $(CLAUDE),--claude $(CLAUDE))
+		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(KEEP),--keep)
 
-cost: tools ## what tickets cost: TICKETS=file, TASK=name, MODEL=name
+cost: tools ## what tickets cost: TICKETS=, MAP=, TASK=, MODEL=
 	@$(BIN)/python -m tools.desk.cost $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(MAP),--map "$(MAP)") \
 		$(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)")
 
 check-task: tools ## whether a task file fits: TASK=name or file, MODEL=name
 	@$(BIN)/python -m tools.desk.check_task $(if $(TASK),"$(TASK)") \
 		$(if $(MODEL),--model "$(MODEL)")
+
+try: tools ## a few tickets asked now: TICKETS=, N=10, TASK=, MODEL=
+	@$(BIN)/python -m tools.desk.try_task $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(N),--count "$(N)") $(if $(TASK),--task "$(TASK)") $(if $(MODEL),--model "$(MODEL)") \
+		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(MAP),--map "$(MAP)")
+
+evaluate: tools ## how right, how dear: TICKETS=, TASK=a,b, MODEL=x,y
+	@$(BIN)/python -m tools.desk.evaluate $(if $(TICKETS),--tickets "$(TICKETS)") \
+		$(if $(TASK),--tasks "$(TASK)") $(if $(MODEL),--models "$(MODEL)") \
+		$(if $(CLAUDE),--claude $(CLAUDE)) $(if $(MIN),--min "$(MIN)") $(if $(MAP),--map "$(MAP)") \
+		$(if $(AGAINST),--against "$(AGAINST)") $(if $(OUT),--out "$(OUT)")
+
+nights: tools ## five nights to look at, as pages, good and bad: OPEN=0
+	@$(BIN)/python -m tests.example_nights $(if $(filter 0,$(OPEN)),--no-open)
+
+start: tools ## a night by hand: STACK=name, INPUT='{"limit": 100}'
+	@$(BIN)/python -m tools.operate.start --stack "$(STACK)" $(if $(INPUT),--input '$(INPUT)')
 
 night-report: tools ## a night as a page: STACK=name, RUN=2026-11-22, OUT=file
 	@$(BIN)/python -m tools.operate.night_report --stack "$(STACK)" \
@@ -60,6 +81,20 @@ tickets-failed: tools ## tickets given up: STACK=name, REASON=name, LIMIT=rows
 tickets-retry: tools ## ask again: STACK=name, REASON=name, DRY_RUN=1, YES=1
 	@$(BIN)/python -m tools.operate.failed_tickets retry --stack "$(STACK)" \
 		$(if $(REASON),--reason "$(REASON)") $(if $(YES),--yes) $(if $(DRY_RUN),--dry-run)
+
+tickets-load: tools ## a file into a stack's table: STACK=, TICKETS=, MAP=, TASK=
+	@$(BIN)/python -m tools.desk.load --stack "$(STACK)" \
+		$(if $(TICKETS),--tickets "$(TICKETS)") $(if $(MAP),--map "$(MAP)") \
+		$(if $(TASK),--task "$(TASK)")
+
+tickets-export: tools ## a stack's table as a file: STACK=, OUT=, STATUS=, TASK=
+	@$(BIN)/python -m tools.desk.export --stack "$(STACK)" --out "$(OUT)" \
+		$(if $(STATUS),--status "$(STATUS)") $(if $(TASK),--task "$(TASK)")
+
+tickets-again: tools ## ask answered ones again: STACK=, OLDER=1, WHERE=, LIMIT=
+	@$(BIN)/python -m tools.desk.again --stack "$(STACK)" \
+		$(if $(TASK),--task "$(TASK)") $(if $(OLDER),--older) $(if $(WHERE),--where "$(WHERE)") \
+		$(if $(LIMIT),--limit "$(LIMIT)") $(if $(YES),--yes)
 
 test: lint ## all that proves it: style, types, units, a deployed stack
 	COVERAGE_CORE=sysmon $(BIN)/python -m pytest -n 2 --dist loadfile \
@@ -77,6 +112,7 @@ lint: install $(CHECKOV) ## style, types, template, workflow, security
 	$(BIN)/mypy layers/nightshift/nightshift tools
 	PYTHONPATH=layers/nightshift $(BIN)/lint-imports --no-logo --no-cache
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint -t docs/zendesk/template.yaml
 	$(CHECKOV) --file template.yaml --config-file tests/infrastructure/checkov.yaml
 
 # An environment of its own: it pins other versions of what the rest needs.

@@ -48,9 +48,10 @@ def send() -> Clock:
     read = stack.tickets.walk(stack.tickets.pending_ids(""), ["body"])
     texts = [(i, ticket.shown[0][0][:500] or "-") for i, ticket in read if ticket]
     tickets = [_ready(ticket_id, text) for ticket_id, text in texts]
-    task: Any = SimpleNamespace(message_for=lambda shown: shown[0][0])
+    task: Any = SimpleNamespace(counted_message_for=lambda shown: (shown[0][0], {}))
     template = stack.template
-    builder = Builder(task, template, template.bound(stack.price), on_blank=tickets.append)
+    bound = template.bound(stack.price)
+    builder = Builder(task, template, bound, version="", on_unasked=tickets.append)
     room = Room(len(tickets), Decimal(1_000_000), out_of_time=lambda: False)
     gc.freeze()  # the tickets that wait here are the benchmark's, not Nightshift's
     with clock.running():

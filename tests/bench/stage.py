@@ -21,9 +21,9 @@ import msgspec
 from nightshift.task.task import DEFAULT, load
 from tests.bench import OUTPUT, REPOSITORY, runtime
 from tests.definitions import TEMPLATE
+from tools.desk.files.tickets import Findings, Source, read
 from tools.local.claude_standin import Settings
 from tools.local.cloud.cloud import LocalCloud
-from tools.local.night.tickets import Findings, read
 
 REAL_TICKETS = REPOSITORY.parent / "shared" / "data" / "tickets_48k.jsonl.gz"
 TICKET_TABLE, RUN_TABLE = "bench-tickets", "bench-runs"
@@ -39,7 +39,7 @@ def write_tickets(most: int) -> tuple[Path, str]:
     source = REAL_TICKETS if REAL_TICKETS.exists() else None
     OUTPUT.mkdir(parents=True, exist_ok=True)
     path = OUTPUT / "tickets.jsonl"
-    endless = chain.from_iterable(read(source, Findings(), load(DEFAULT).inputs) for _ in count())
+    endless = chain.from_iterable(read(Source(source, load(DEFAULT)), Findings()) for _ in count())
     with path.open("wb") as file:
         for number, ticket in enumerate(islice(endless, most)):
             file.write(msgspec.json.encode(ticket | {"ticket_id": id_of(number)}) + b"\n")

@@ -30,6 +30,7 @@ def violations(world: World, tickets: Sequence[dict[str, Any]]) -> list[str]:
         _unusable_answers(world, len(tickets)),
         _tickets(world, tickets),
         _books(world),
+        _unchanged(world, tickets),
         _money(world),
         _provider(world),
         _told(world),
@@ -114,6 +115,8 @@ def _tickets(world: World, tickets: Iterable[dict[str, Any]]) -> Iterator[str]:
             yield f"{name}: an attempt was burnt"
         said = ticket.get("classification_status"), ticket.get("category")
         expected = (None, answers.get(name)) if before["subject"] else ("failed", None)
+        if "category" in before:  # the answer of an earlier night
+            expected = (None, before["category"])
         if said != expected:
             yield f"{name}: status and category are {said}, not {expected}"
         if ticket.get("classified_as") != ticket.get("category"):
@@ -155,6 +158,14 @@ def _books(world: World) -> Iterator[str]:
     told = sum((batch.tally.categories for batch in batches), Counter[str]())
     if told != answers and not late:
         yield f"the books say {dict(told)}, the provider {dict(answers)}"
+
+
+def _unchanged(world: World, tickets: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """A ticket whose last answer still stands is counted once, and never sent."""
+    expected = sum("category" in ticket for ticket in tickets)
+    counted = sum(run.unchanged for run in _runs(world, items(world, "runs")))
+    if counted != expected:
+        yield f"the books say {counted} unchanged, not {expected}"
 
 
 def _money(world: World) -> Iterator[str]:

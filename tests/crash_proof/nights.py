@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from nightshift.task.request import version_of
+from nightshift.tickets.attribute import digest
 from tests.crash_proof.checks import at_any_time, violations
 from tests.crash_proof.driver import Endless, Operator, Start
 from tests.crash_proof.faults import Fault, modes_of
@@ -41,6 +43,19 @@ def tickets() -> list[dict[str, Any]]:
         }
         for number, name in enumerate(IDS)
     ]
+
+
+def answered_before(world: World) -> dict[str, Any]:
+    """A ticket in the middle of the round that an earlier night has answered."""
+    texts = {"subject": "word-again", "body": "about refund"}
+    return {
+        "ticket_id": "t-06 again",
+        **texts,
+        "category": "billing",
+        "classified_as": "billing",
+        "classified_from": digest({"S": text} for text in texts.values()),
+        "classified_with": version_of(world.task, world.settings.model),
+    }
 
 
 def rules() -> list[RowRule]:
@@ -113,7 +128,8 @@ def _intents(noted: Noted, mode: str) -> bool:
 @dataclass(frozen=True)
 class Scenario:
     """Circumstances that hold for a whole night; `tries` says which single faults are tried in it,
-    `unfair` which would break the assumption that an accepted batch is listed in time."""
+    `unfair` which would break the assumption that an accepted batch is listed in time.
+    `asks_in_vain`: one more ticket asks, and its last answer still stands."""
 
     name: str
     tries: Callable[[Noted, str], bool]
@@ -132,6 +148,7 @@ class Scenario:
     attempts: int = 2
     rest: float = 0.0
     next_run: bool | None = None
+    asks_in_vain: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,6 +198,8 @@ def play(case: Case, workshop: Workshop) -> Played:
     world.settings = world.settings.model_copy(update={"max_attempts": scenario.attempts})
     workshop.world = world
     written = tickets()
+    if scenario.asks_in_vain:
+        written.append(answered_before(world))
     for ticket in written:
         _write(world, ticket)
     # Every other night is carried on under the next date.
@@ -226,6 +245,7 @@ IMPATIENT = Scenario("an impatient operator", _intents, impatient=range(2, 12))
 SCENARIOS = (
     PLAIN,
     Scenario("trigger delivered twice", _first_steps, starts=(Start(0),)),
+    Scenario("a ticket asks in vain", _deaths_in_submit, asks_in_vain=True, starts=(Start(0),)),
     Scenario("canceled meanwhile", _deaths, starts=(Start(6, {"action": "cancel"}),)),
     Scenario("little time in collect", _deaths_in_collect, collect_seconds=50.0),
     Scenario("the list lags", _creates, list_lag=LAG, unfair=LATE),

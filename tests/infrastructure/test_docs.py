@@ -4,6 +4,7 @@ What the template, the package and the Makefile name stands in the docs, and the
 """
 
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,9 +17,13 @@ from nightshift import errors
 from nightshift.ending import mail, report
 from nightshift.ending.report import Ending
 from nightshift.events import RunInput
+from nightshift.runs import ledger
 from nightshift.runs.records import Run
 from nightshift.task.outputs import Output
-from nightshift.task.task import Task, load
+from nightshift.task.task import DEFAULT, Task, load
+from tools.desk.check_task import __main__ as check_task
+from tools.desk.cost import __main__ as cost_of_tickets
+from tools.local.sample import shipped
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -120,7 +125,14 @@ def test_the_commands_of_operators_are_told() -> None:
     told = "\n".join(map(code, PAGES))
     commands = ["run", "test", "cost", "check-task", "bench", "crash-proof", "clean"]
 
-    for command in [*commands, "night-report", "tickets-failed", "tickets-retry"]:
+    for command in [
+        *commands,
+        "nights",
+        "start",
+        "night-report",
+        "tickets-failed",
+        "tickets-retry",
+    ]:
         assert re.search(rf"\bmake {command}\b", told), command
 
 
@@ -221,11 +233,95 @@ def test_every_task_that_is_shown_loads(shown: str, tmp_path: Path) -> None:
 
 
 def test_the_whole_task_that_is_shown_has_an_output_of_every_type(tmp_path: Path) -> None:
-    [whole] = [shown for shown in SHOWN if "system" in tomllib.loads(shown)]
+    [whole] = [block for _, block in FENCED.findall(section(TASKS, "## A whole file"))]
     file = tmp_path / "whole.toml"
     file.write_text(whole)
 
     assert {type(output) for output in load(str(file)).output.values()} == set(OUTPUT_TYPES)
+
+
+FIRST_TASK = section(TASKS, "## Your first task, in ten minutes")
+
+
+@pytest.fixture
+def first_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that a newcomer is told to write."""
+    [task] = [block for language, block in FENCED.findall(FIRST_TASK) if language == "toml"]
+    [items] = [block for language, block in FENCED.findall(FIRST_TASK) if language == "json"]
+    (tmp_path / "app-reviews.toml").write_text(task)
+    (tmp_path / "app-reviews.jsonl").write_text(items)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    load.cache_clear()  # it knows files by their names
+    return tmp_path
+
+
+def shown_lines(said: str) -> list[str]:
+    return [line.rstrip() for line in said.splitlines() if line.strip()]
+
+
+def test_what_the_commands_of_the_first_task_say_is_what_is_shown(
+    first_task: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked, prompt, cost, _ = (
+        shown_lines(block) for language, block in FENCED.findall(FIRST_TASK) if language == "text"
+    )
+
+    assert check_task.main(["app-reviews.toml"]) == 0
+    said = shown_lines(capsys.readouterr().out)
+    assert checked == said[: len(checked)]
+    assert "\n".join(prompt) in "\n".join(said)
+
+    options = ["--task", "app-reviews.toml", "--tickets", "app-reviews.jsonl"]
+    monkeypatch.setattr(sys, "argv", ["cost", *options])
+    assert cost_of_tickets.main() == 0
+    assert cost == shown_lines(capsys.readouterr().out)[: len(cost)]
+
+
+def test_a_mistake_in_the_first_task_is_told_as_the_page_says(
+    first_task: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    good = (first_task / "app-reviews.toml").read_text()
+    mistakes = [("{answer}", ""), ("{text}", "{texts}"), ("max_tokens = 200", "max_tokens = 100")]
+    told = [line for line in FIRST_TASK.splitlines() if "| `Task file" in line]
+
+    for (right, wrong), row in zip(mistakes, told, strict=True):
+        (first_task / "app-reviews.toml").write_text(good.replace(right, wrong))
+        load.cache_clear()
+        assert check_task.main(["app-reviews.toml"]) == 2
+        assert capsys.readouterr().out.strip() == row.split(" | `")[1].removesuffix("` |")
+
+
+def test_every_shipped_task_has_a_row_and_a_section_that_name_what_it_reads_and_writes() -> None:
+    text = section(TASKS, "## The shipped tasks")
+    names = [DEFAULT, *sorted(path.stem for path in shipped.FOLDER.glob("*.jsonl"))]
+
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| [`")}
+    assert rows.keys() == set(names)
+    for name in names:
+        task, told = load(name), section(TASKS, f"### {name}")
+        _, _, reads, writes, *_ = rows[name].split("|")
+        assert (CODE.findall(reads), CODE.findall(writes)) == (list(task.input), list(task.output))
+        limits = {f"{most:,}" for most in task.input.values()}
+        assert limits <= set(re.findall(r"[\d,]*\d", told)), name
+        assert set(task.output) <= set(CODE.findall(told)), name
+
+
+@pytest.mark.parametrize(
+    "name", ["ticket-classification", *(p.stem for p in shipped.FOLDER.glob("*.jsonl"))]
+)
+def test_the_price_of_a_thousand_is_what_the_commands_say(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = section(TASKS, "## The shipped tasks").splitlines()
+    [row] = [line for line in rows if line.startswith(f"| [`{name}`]")]
+    monkeypatch.setattr(sys, "argv", ["cost", "--task", name])
+
+    assert cost_of_tickets.main() == 0
+
+    [thousand] = re.findall(r"A thousand such .*: (\$\S+)\.", capsys.readouterr().out)
+    assert row.split("|")[4].strip() == thousand
 
 
 OUTPUT_TYPES = get_args(get_args(Output.__value__)[0])
@@ -248,3 +344,45 @@ def test_every_type_of_output_has_rows_with_its_keys(output: Any) -> None:
     keys = asked.split(" | ")[1]
     assert set(CODE.findall(keys)) == output.model_fields.keys() - {"type", "about"}
     assert checked
+
+
+DATA = ROOT / "docs" / "data.md"
+
+
+def test_every_statement_about_data_names_a_test_that_exists() -> None:
+    named = re.findall(r"`([a-z_]+/test_\w+\.py)::(test_\w+)`", DATA.read_text())
+
+    assert len(named) > 20
+    for path, test in named:
+        assert f"def {test}(" in (ROOT / "tests" / path).read_text(), test
+
+
+def test_every_page_that_the_page_of_data_leans_on_has_its_month() -> None:
+    page = DATA.read_text()
+    sources = re.findall(r"^\[(\w+)\]: https://", page, re.MULTILINE)
+
+    assert len(sources) > 5
+    for source in sources:
+        used = re.findall(rf"\[{source}\](.{{10}})", page.replace("\n", " "))
+        assert [after for after in used if after.startswith((", 20", ": http"))] == used, source
+
+
+def test_what_is_kept_is_kept_as_long_as_the_page_of_data_says(resources: Any) -> None:
+    told = section(DATA, "## What stays where, and how long")
+    logs = {n: each for n, each in resources.items() if each["Type"] == "AWS::Logs::LogGroup"}
+    days = {name: each["Properties"]["RetentionInDays"] for name, each in logs.items()}
+    queue = resources["MissedNights"]["Properties"]
+
+    assert {days[name] for name in ("SubmitLogs", "StatusLogs", "CollectLogs")} == {30}
+    assert days["WorkflowLogs"] == 90
+    assert "| ids, counts, errors | 30 days; 90 days |" in told
+    assert queue["MessageRetentionPeriod"] == 14 * 86_400
+    assert "no ticket | 14 days |" in told
+    assert ledger.KEEP_DAYS == 90
+    assert "no text of a ticket | 90 days;" in told
+
+
+def test_the_template_names_no_region() -> None:
+    text = (ROOT / "template.yaml").read_text() + (ROOT / "workflow.asl.yaml").read_text()
+
+    assert re.findall(r"\b(?:af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-\d\b", text) == []

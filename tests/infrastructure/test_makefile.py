@@ -40,7 +40,7 @@ def test_every_released_version_has_a_place_in_the_changelog() -> None:
     assert headline in (ROOT / "CHANGELOG.md").read_text()
 
 
-@pytest.mark.parametrize("target", ["run", "cost"])
+@pytest.mark.parametrize("target", ["run", "cost", "try"])
 def test_a_model_a_file_and_a_task_are_handed_on(target: str) -> None:
     chosen = ("MODEL=claude-opus-5", "TICKETS=my tickets.csv", "TASK=my tasks/reviews.toml")
 

@@ -22,7 +22,7 @@ def workflow(request: pytest.FixtureRequest) -> Any:
 
 
 def test_there_is_a_workflow() -> None:
-    assert [path.name for path in WORKFLOWS] == ["test.yml"]
+    assert [path.name for path in WORKFLOWS] == ["evaluate.yml", "test.yml"]
 
 
 def test_every_action_is_pinned_by_its_commit(workflow: Any) -> None:
@@ -33,18 +33,24 @@ def test_every_action_is_pinned_by_its_commit(workflow: Any) -> None:
     assert [each for each in used if not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", each)] == []
 
 
-def test_the_workflow_may_read_and_knows_no_secret(workflow: Any) -> None:
+def test_the_workflow_may_read_and_knows_no_secret_unless_switched_on(workflow: Any) -> None:
     assert workflow["permissions"] == {"contents": "read"}
-    assert "secrets." not in str(workflow)
+    for job in workflow["jobs"].values():
+        switched_on = job.get("if", "").startswith("vars.EVALUATE == 'on' && (")
+        assert switched_on or "secrets." not in str(job)
     assert all(job["timeout-minutes"] for job in workflow["jobs"].values())
     assert not any("permissions" in job for job in workflow["jobs"].values())
 
 
-def test_it_runs_the_very_command_of_the_readme(workflow: Any) -> None:
-    runs = [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step]
-
-    assert runs == ["make test"]
-    assert re.search(r"^make test\b", (ROOT / "README.md").read_text(), re.MULTILINE)
+def test_they_run_the_very_commands_of_the_pages() -> None:
+    for name, job, page in (
+        ("test", "test", "README.md"),
+        ("evaluate", "evaluate", "docs/quality.md"),
+    ):
+        workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
+        runs = [step["run"] for step in workflow["jobs"][job]["steps"] if "run" in step]
+        assert any(f"make {name}" in run for run in runs)
+        assert re.search(rf"^make {name}\b", (ROOT / page).read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: str(path.relative_to(ROOT)))

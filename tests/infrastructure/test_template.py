@@ -62,6 +62,7 @@ PARAMETERS: dict[str, Any] = {
 }
 OUTPUTS = {
     "TicketTableName": "OwnTicketTable",
+    "TicketStreamArn": "OwnTicketTable",
     "RunTableName": "RunTable",
     "WorkflowArn": "Workflow",
     "ApiKeySecretArn": "ApiKeySecret",
@@ -262,6 +263,8 @@ def test_the_ticket_table_and_its_index_are_those_of_the_contract(resources: Any
         {"AttributeName": "ticket_id", "AttributeType": "S"},
     ]
     assert "TimeToLiveSpecification" not in properties
+    # Both images: a consumer can tell a new answer from any other change.
+    assert properties["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 
 def test_a_table_of_the_users_is_used_in_place_of_ours(template: Any, resources: Any) -> None:
@@ -274,8 +277,10 @@ def test_a_table_of_the_users_is_used_in_place_of_ours(template: Any, resources:
     assert resources["OwnTicketTable"]["Condition"] == "MakesTicketTable"
     assert variables["TICKET_TABLE"] == TICKETS
     assert template["Outputs"]["TicketTableName"]["Value"] == TICKETS
-    # Nobody takes for granted that ours exists.
-    assert everything.count('"OwnTicketTable"') == everything.count(json.dumps(TICKETS)) + 1
+    # Nobody takes for granted that ours exists; the one output that needs it, exists with it.
+    stream = template["Outputs"]["TicketStreamArn"]
+    assert stream["Condition"] == "MakesTicketTable"
+    assert everything.count('"OwnTicketTable"') == everything.count(json.dumps(TICKETS)) + 2
 
 
 def test_an_identity_is_for_one_audience_and_only_where_there_is_no_key(

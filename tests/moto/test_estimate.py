@@ -178,7 +178,14 @@ def test_only_a_few_ids_travel_between_calls(scene: Scene) -> None:
     step = estimate.count(CALL, scene.stack, lambda: next(times, 10.0))
 
     texts = {ticket["subject"] for ticket in scene.tickets.scan()["Items"] if "subject" in ticket}
-    assert step["estimate"].keys() == {"after", "tickets", "empty", "tokens", "sample"}
+    assert step["estimate"].keys() == {
+        "after",
+        "tickets",
+        "empty",
+        "unchanged",
+        "tokens",
+        "sample",
+    }
     assert len(step["estimate"]["sample"]) == SIZE
     assert texts.isdisjoint(step["estimate"]["sample"])
 

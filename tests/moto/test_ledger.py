@@ -13,7 +13,7 @@ from nightshift.claude.money import Usage
 from nightshift.errors import BatchNotFound, LedgerMismatch
 from nightshift.runs.ledger import Ledger, Stale
 from nightshift.runs.lock import LockItem
-from nightshift.runs.records import Batch, Round, Run, Tally, Trouble
+from nightshift.runs.records import Batch, Round, Run, Tally, Trouble, UnaskedGroup
 from nightshift.writing.bitmap import Bitmap
 from tests.definitions import TEMPLATE
 from tests.moto.scene import table
@@ -367,7 +367,8 @@ def test_a_night_of_more_than_one_page_is_read_whole(ledger: Ledger) -> None:
 def test_everything_but_the_lock_is_forgotten_one_day(ledger: Ledger) -> None:
     bring(ledger, "closed")
     ledger.begin_round("run", Round(1, ME, scanned=False))
-    ledger.transact([ledger.blank_group("run", "empty#0001", ME, 3)], ME)
+    unasked = ledger.unasked_group("run", "empty#0001", UnaskedGroup(1, ME, 3, 2))
+    ledger.transact([unasked], ME)
     ledger.remember_ids("run", {"name": "long"})
     ledger.save_report("run", {"status": "complete", "cost_usd": 0.1})
 

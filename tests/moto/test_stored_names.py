@@ -25,6 +25,7 @@ INTENT = Batch(
     run_id="run", record="batch#0001", token="t0ken", round=1, execution=ME, model="claude",
     first="A", last="Z", requests=10, bound=Decimal("0.5"), intent_at=SENT,
     largest=Decimal("0.05"), version="task@0123abcd", inputs=("title",), fixed_tokens=7,
+    redacted=Counter(email=12, card=3),
 )  # fmt: skip
 TALLY = Tally(
     classified=1, superseded=2, requeued=3, failed=4, still_pending=5, rejected=6, succeeded=7,
@@ -39,6 +40,7 @@ STORED_INTENT = {
     "execution": ME, "model": "claude", "version": "task@0123abcd", "inputs": ["title"],
     "first": "A", "last": "Z", "requests": 10, "bound": Decimal("0.5"),
     "largest": Decimal("0.05"), "fixed_tokens": 7, "intent_at": "2026-11-22T02:00:00+00:00",
+    "redacted": {"email": 12, "card": 3},
 }  # fmt: skip
 STORED_TALLY = {
     "classified": 1, "superseded": 2, "requeued": 3, "failed": 4, "left": 5, "rejected": 6,
@@ -166,6 +168,18 @@ def test_a_problem_of_release_0_1_0_is_read_and_gives_way_to_a_new_one(ledger: L
 
     assert read == Trouble("BatchNotFound", "gone: quite", EARLIER)
     assert now(ledger).trouble == Trouble("LedgerMismatch", "one is missing.", ME)
+
+
+def test_what_was_redacted_is_read_back_and_an_intent_from_before_has_nothing(
+    ledger: Ledger,
+) -> None:
+    read = now(ledger).redacted
+    key = {"run_id": {"S": "run"}, "record": {"S": "batch#0001"}}
+    ledger.dynamodb.update_item(TableName="RunTable", Key=key, UpdateExpression="REMOVE redacted")
+
+    assert read == ledger.run("run").batches[0].redacted + read == Counter(email=12, card=3)
+    assert {type(count) for count in read.values()} == {int}
+    assert now(ledger).redacted == Counter()
 
 
 def set_values(ledger: Ledger, values: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Submit: what becomes a batch, what never does, and what each call decides next."""
 
+import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -60,9 +61,9 @@ class BusyTable(TicketTable):
     edited: str = ""
 
     def walk(
-        self, ids: Iterable[str], inputs: Sequence[str]
+        self, ids: Iterable[str], inputs: Sequence[str], marks: Sequence[str] = ()
     ) -> Iterator[tuple[str, Ticket | None]]:
-        for ticket_id, ticket in super().walk(ids, inputs):
+        for ticket_id, ticket in super().walk(ids, inputs, marks):
             if ticket_id == self.edited:
                 self.dynamodb.update_item(
                     TableName=self.name,
@@ -101,6 +102,16 @@ def test_pending_tickets_become_batches_in_key_order_with_disjoint_ranges(scene:
     assert [b["requests"] for b in batches] == [3, 3, 2]
     assert {b["batch_id"] for b in batches} == {b["id"] for b in scene.claude.control.batches()}
     assert {b["state"] for b in batches} == {"open"}
+
+
+def test_no_other_attribute_of_a_ticket_leaves(scene: Scene) -> None:
+    scene.put("A", requester="Alice Miller", phone="+49 30 1234", notes="a hidden note")
+
+    scene.send_all(scene.start())
+
+    sent = json.dumps([row["params"] for row in scene.claude.control.rows(params=True)])
+    assert "Invoice of A" in sent
+    assert not [each for each in ("Alice", "1234", "hidden", "requester") if each in sent]
 
 
 def test_one_call_makes_at_most_one_batch(scene: Scene) -> None:

@@ -1,6 +1,5 @@
 """One local cloud and one deployment for all nights; every night leaves it as it found it."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +9,8 @@ import pytest
 from tests.stack.stack import CANARY, LIFE, Stack
 from tests.tasks import FILE
 from tools.local.claude_standin import StandIn, running
-from tools.local.cloud.cloud import REPOSITORY, LocalCloud, local_cloud
-from tools.local.cloud.stack import build, deploy
+from tools.local.cloud.cloud import LocalCloud, local_cloud
+from tools.local.cloud.stack import build, deploy, with_tasks
 
 REVIEWS = Path(__file__).with_name("reviews.toml")
 # A minute of waiting takes a sixteenth of a second.
@@ -50,17 +49,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         running(life=LIFE) as claude,
         local_cloud(directory, wait_scale=WAIT_SCALE, settings=enforced) as cloud,
     ):
-        yield Place(cloud, claude, _with_tasks(cloud, tmp_path_factory.mktemp("project")))
-
-
-def _with_tasks(cloud: LocalCloud, project: Path) -> Path:
-    """A copy of the built project to which the tests' tasks are added; returns its template."""
-    copy = project / ".aws-sam" / "build"
-    shutil.copytree(build(cloud).parent, copy, symlinks=True)
-    shutil.copy(REPOSITORY / "workflow.asl.yaml", project)
-    for task in (FILE, REVIEWS):
-        shutil.copy(task, copy / "NightshiftLayer/python/nightshift/tasks")
-    return copy / "template.yaml"
+        project = tmp_path_factory.mktemp("project")
+        yield Place(cloud, claude, with_tasks(build(cloud), [FILE, REVIEWS], project))
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ KEYS = {
     "requeued",
     "failed",
     "empty",
+    "unchanged",
     "pending",
     "input_tokens",
     "output_tokens",
@@ -105,6 +106,25 @@ def test_a_night_without_tickets_asks_nobody_and_tells_nobody(stack: Stack) -> N
     assert output["status"] == "nothing_to_do"
     assert stack.calls() == []
     assert stack.told() == []
+
+
+def test_tickets_that_ask_again_are_sent_only_where_something_has_changed(stack: Stack) -> None:
+    stack.put(*(f"T-{number:02}" for number in range(12)))
+    stack.run()
+    answered = stack.tickets()
+    edited = {"T-03", "T-11"}
+    for ticket_id, ticket in answered.items():
+        text = {"body": "Where is my invoice?"} if ticket_id in edited else {}
+        stack.put_item(ticket | text | {"classification_status": "pending"})
+
+    output = stack.run(run_id="again").output
+
+    assert (output["status"], output["submitted"], output["unchanged"]) == ("complete", 2, 10)
+    assert len(stack.rows()) == 12 + 2
+    after = stack.tickets()
+    kept = answered.keys() - edited
+    assert {i: after[i] for i in kept} == {i: answered[i] for i in kept}
+    assert all("classification_status" not in ticket for ticket in after.values())
 
 
 def test_a_prompt_that_is_answered_with_prose_is_stopped_and_told_and_cured_by_the_next_start(

@@ -14,6 +14,7 @@ from nightshift.task.task import DEFAULT, TASKS, Task, load
 from tests.tasks import FILE, changed, reviews, task
 from tools.desk.check_task import __main__ as command
 from tools.desk.check_task.__main__ import FITS, SCHEMA_FILE, UNUSABLE, editor_schema, main
+from tools.local.sample import shipped
 
 MODEL = "claude-haiku-5-5"
 
@@ -50,12 +51,25 @@ def test_a_task_that_fits_is_shown_as_claude_will_see_it(
     assert f"version {version_of(task(), MODEL)}" in words
     assert "inputs subject (500), body (500)" in words
     assert "outputs category (label)" in words
+    assert "redacted nothing" in words
     assert "a bare word, 9 characters at most, 16 tokens are allowed" in words
     assert f"never more than {template_for(task(), MODEL).fixed_tokens:,}" in words
     assert f"for {MODEL}" in words
     assert " ".join(task().system_prompt.split()) in words
     assert "<ticket> Subject: <subject> <body> </ticket>" in words
     assert "Schema of the answer" not in said
+
+
+def test_what_is_redacted_is_shown_and_stands_in_the_prompt(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "load", lambda name: changed(redact=["card", "email"]))
+
+    assert main([]) == FITS
+
+    words = " ".join(printed(capsys).split())
+    assert "redacted card, email" in words
+    assert "[email] for an e-mail address and [card] for the number of a payment card." in words
 
 
 def test_several_outputs_are_shown_with_their_schema(
@@ -175,6 +189,8 @@ def test_an_editor_has_nothing_to_say_of_a_task_that_fits(path: Path) -> None:
         {"output": {"category": {"type": "labl", "values": ["a"]}}},
         {"output": {"category": {"type": "label"}}},
         {"output": {}},
+        {"redact": ["phone"]},
+        {"redact": ["email", "email"]},
     ],
 )
 def test_an_editor_marks_what_is_wrong(change: dict[str, Any]) -> None:
@@ -182,7 +198,9 @@ def test_an_editor_marks_what_is_wrong(change: dict[str, Any]) -> None:
 
 
 def test_the_shipped_tasks_name_their_schema() -> None:
-    for path in TASKS.glob("*.toml"):
+    """One of yours beside them may leave that line out."""
+    for name in (DEFAULT, *(sample.stem for sample in shipped.FOLDER.glob("*.jsonl"))):
+        path = TASKS / f"{name}.toml"
         first = path.read_text(encoding="utf-8").splitlines()[0]
         assert re.fullmatch(r"#:schema \./(.+)", first), path.name
         assert first.endswith(SCHEMA_FILE.name)

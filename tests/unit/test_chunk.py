@@ -14,27 +14,31 @@ from nightshift.claude import custom_id
 from nightshift.claude.prices import published
 from nightshift.sending.chunk import MAX_BYTES, Builder, Chunk, Room, Spool
 from nightshift.task.request import template_for
+from nightshift.task.task import Task
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.ticket import Ticket
-from tests.tasks import shown, task
+from tests.tasks import changed, shown, task
 from tests.unit.examples import ticket
+from tests.versions import todays
 
 MODEL = "claude-haiku-4-5"
+TODAY = todays(MODEL)
 type Walk = list[tuple[str, Ticket | None]]
 
 
 @dataclass
 class Building:
-    """Builds chunks with the default task, and keeps the tickets without text."""
+    """Builds chunks with the tests' task or another, and keeps the tickets that need no request."""
 
-    blank_groups: list[Ticket] = field(default_factory=list)
+    asked: Task = field(default_factory=task)
+    unasked: list[Ticket] = field(default_factory=list)
 
     def build(self, tickets: Iterable[tuple[str, Ticket | None]], **room: Any) -> Chunk:
         limits = {"requests": 100, "usd": Decimal(10), "out_of_time": lambda: False, **room}
-        template = template_for(task(), MODEL)
+        template = template_for(self.asked, MODEL)
         bound = template.bound(published().of(MODEL))
-        builder = Builder(task(), template, bound, self.blank_groups.append)
+        builder = Builder(self.asked, template, bound, TODAY, self.unasked.append)
         return builder.build(tickets, Room(**limits))
 
 
@@ -183,7 +187,7 @@ def test_a_ticket_without_text_is_no_request() -> None:
     chunk = building.build([*walk("a"), ("b", empty), *walk("c")])
 
     assert ids_in(chunk) == ["a", "c"]
-    assert building.blank_groups == [empty]
+    assert building.unasked == [empty]
 
 
 def test_a_ticket_without_text_that_no_longer_asks_is_left_alone() -> None:
@@ -191,7 +195,7 @@ def test_a_ticket_without_text_that_no_longer_asks_is_left_alone() -> None:
 
     building.build([("b", ticket(subject="", body="", classification_status="failed"))])
 
-    assert building.blank_groups == []
+    assert building.unasked == []
 
 
 @pytest.mark.parametrize(
@@ -214,12 +218,62 @@ def test_an_input_of_any_type_is_asked_about(
     assert shown in requests_of(chunk)[1]["params"]["messages"][0]["content"]
 
 
+VISA, IBAN = "4111 1111 1111 1111", "DE89370400440532013000"
+REDACTING = changed(redact=["email", "card", "iban"])
+
+
+def test_private_data_of_any_type_is_redacted_and_counted() -> None:
+    written = {"L": [{"S": f"x\n{IBAN}"}, {"M": {"n": {"N": VISA.replace(" ", "")}}}]}
+    tickets = [
+        ticket(ticket_id="a", subject="<a href='mailto:a@b.co'>a@<b>b.co</b></a>", body=written),
+        ticket(ticket_id="b", subject={"N": VISA.replace(" ", "")}, body=f"{VISA}, hello"),
+    ]
+
+    chunk = Building(REDACTING).build([(each.ticket_id, each) for each in tickets])
+
+    sent = [request["params"]["messages"][0]["content"] for request in requests_of(chunk)]
+    assert sent == [
+        '<ticket>\nSubject: [email]\n\n["x\\n[iban]",{"n":[card]}]\n</ticket>',
+        "<ticket>\nSubject: [card]\n\n[card], hello\n</ticket>",
+    ]
+    assert chunk.redacted == {"email": 1, "iban": 1, "card": 3}
+
+
+def test_the_ticket_that_does_not_fit_is_not_counted_and_nothing_is_without_redact() -> None:
+    tickets = [(each, ticket(ticket_id=each, body="Write to a@b.co")) for each in ("a", "b")]
+    room = {"bytes": Building(REDACTING).build(tickets[:1]).body.size + 1}
+
+    assert Building(REDACTING).build(tickets).redacted == {"email": 2}
+    assert Building(REDACTING).build(tickets, **room).redacted == {"email": 1}
+    assert build(tickets).redacted == {}
+
+
+def test_the_digest_is_that_of_the_text_in_the_table_whatever_is_redacted() -> None:
+    private = ticket(ticket_id="a", body="Write to a@b.co")
+
+    chunk = Building(REDACTING).build([("a", private)])
+
+    name = custom_id.parse(requests_of(chunk)[0]["custom_id"])
+    assert name and name.digest == attribute.digest([{"S": "Refund"}, {"S": "Write to a@b.co"}])
+
+
+def test_the_bound_is_that_of_the_message_that_is_sent() -> None:
+    short = [("a", ticket(ticket_id="a", subject="a@b.co", body=None))]  # the word is longer
+
+    chunk = Building(REDACTING).build(short)
+
+    [request] = requests_of(chunk)
+    template = template_for(REDACTING, MODEL)
+    most = template.most_input_tokens(request["params"]["messages"][0]["content"])
+    assert chunk.bound == template.bound(published().of(MODEL)).of(most)
+
+
 def test_a_ticket_whose_inputs_are_null_is_without_text() -> None:
     building = Building()
     null = ticket(subject={"NULL": True}, body={"NULL": True})
 
     assert building.build([("T-1", null)]).requests == 0
-    assert building.blank_groups == [null]
+    assert building.unasked == [null]
 
 
 def test_an_id_too_long_to_travel_is_kept_beside_the_chunk() -> None:

@@ -1,7 +1,6 @@
 """Failed tickets, listed and set back by command, in MiniStack's DynamoDB within this process."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +10,6 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError, NoR
 from botocore.stub import Stubber
 
 from nightshift.tickets.table import Refused, TicketTable
-from tests.crash_proof.world import Workshop, workshop
 from tools.operate import stack as stacks
 from tools.operate.failed_tickets import __main__ as command
 from tools.operate.failed_tickets.table import EMPTY, NO_REASON, failed_tickets, retry
@@ -23,22 +21,13 @@ ERRORS = {
     "none": "",
     "empty": "empty_ticket: the ticket has no text in subject or body.",
 }
-OUTPUTS = {"TicketTableName": "tickets", "RunTableName": "runs", "WorkflowArn": "arn:night"}
-
-
-@pytest.fixture(scope="module")
-def shop() -> Iterator[Workshop]:
-    with workshop() as ours:
-        yield ours
 
 
 @pytest.fixture
-def stack(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Stack:
+def stack(helpdesk: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """A stack named helpdesk, which the commands find."""
-    shop.make_tables()
-    stack = Stack("helpdesk", OUTPUTS, {}, shop.plain_client, None)
-    monkeypatch.setattr(command, "find", lambda name: stack)
-    return stack
+    monkeypatch.setattr(command, "find", lambda name: helpdesk)
+    return helpdesk
 
 
 def put(stack: Stack, ticket_id: str, error: str = "refusal", **more: str) -> None:

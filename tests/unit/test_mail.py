@@ -69,6 +69,13 @@ Run 2026-11-22: complete, 1 h 24 min"""
     )
 
 
+def test_what_was_redacted_is_counted_where_something_was() -> None:
+    assert "Redacted before sending: 12 e-mail addresses, 1 card number\n" in text(
+        redacted={"card": 1, "email": 12}
+    )
+    assert "Redacted" not in text(redacted={}) + text()
+
+
 REVIEWS: dict[str, Any] = {
     "items": ["review", "reviews"],
     "classified": 8,

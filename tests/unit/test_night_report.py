@@ -222,6 +222,54 @@ def test_the_numbers_are_those_of_the_record() -> None:
         assert said in text, said
 
 
+def test_a_job_whose_task_is_not_here_is_told_as_the_run_itself_has_reported_it() -> None:
+    counts = {
+        "summary": Counter(texts=90, characters=9_000),
+        "mood": Counter(good=60, bad=30),
+        "severity": Counter(numbers=90, sum=180),
+    }
+    types = {"summary": "text", "mood": "label", "severity": "integer"}
+    kept = reported(
+        items=["call", "calls"],
+        outputs={name: {"type": each, "counts": {}} for name, each in types.items()},
+    )
+    tally = Tally(90, failed=10, succeeded=100, categories=counts["mood"], outputs=counts,
+                  failures=Counter(refusal=10))  # fmt: skip
+
+    text = reading(batch(tally=tally), kept=kept).text
+
+    for said in (
+        "All is done: 90 calls answered, 10 given up.",
+        "Mood good 60 67 % bad 30 33 %",
+        "summary: 100 characters on average",
+        "severity: 2.0 on average",
+        "A thousand calls",
+        "refusal 10 calls",
+    ):
+        assert said in text, said
+    assert "mood: " not in text
+
+
+def test_a_job_without_labels_has_its_answers_told() -> None:
+    counts = {"description": Counter(texts=90, characters=9_000)}
+    kept = reported(outputs={"description": {"type": "text", "counts": {}}})
+
+    text = reading(batch(tally=Tally(100, succeeded=100, outputs=counts)), kept=kept).text
+
+    assert "Answers description: 100 characters on average" in text
+    assert "Nothing was answered" not in text
+    assert "Nothing was answered with a label" in reading(batch()).text
+
+
+def test_what_was_redacted_is_counted() -> None:
+    some = reading(
+        batch(redacted=Counter(email=10)), batch(2, redacted=Counter(card=3, email=2))
+    ).text
+
+    assert "Redacted before sending: 12 e-mail addresses, 3 card numbers" in some
+    assert "Redacted" not in reading(batch()).text
+
+
 def test_books_that_do_not_balance_are_shown_as_such() -> None:
     text = reading(batch(1), batch(2, tally=Tally(classified=99, succeeded=99))).text
 

@@ -11,9 +11,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tests.tasks import changed, task
+from tools.desk.files.tickets import Findings
 from tools.local.night.keep import FILES, Tickets
 from tools.local.night.summary import Night, summary
-from tools.local.night.tickets import Findings
 
 OUTPUT: dict[str, Any] = {
     "run_id": "2026-11-22",
@@ -26,6 +26,7 @@ OUTPUT: dict[str, Any] = {
     "requeued": 4,
     "failed": 50,
     "empty": 3,
+    "unchanged": 0,
     "pending": 0,
     "input_tokens": 12_798_362,
     "output_tokens": 245_440,
@@ -44,7 +45,7 @@ def night(tmp_path: Path) -> Night:
         (tmp_path / name).touch()
     categories = Counter(technical=20_000, billing=15_000, account=8_000, feedback=4_900, other=50)
     failed = {
-        "empty_ticket: the ticket has no text in subject or body.": ["T-1", "T-2", "T-3"],
+        "empty_ticket: the ticket has no text in any of the task's inputs.": ["T-1", "T-2", "T-3"],
         "unusable_answer: 3 answers were none of the categories.": [f"R-{n}" for n in range(46)],
         "invalid_request_error: prompt is too long.": ["長" * 341 + "[bold]\x1b[2J"],
     }
@@ -86,7 +87,8 @@ def test_no_line_is_broken_or_cut(night: Night, width: int) -> None:
 def test_a_failure_is_shown_with_its_reason_and_some_tickets(night: Night, width: int) -> None:
     text = " ".join(shown(night, width).split())
 
-    assert "3 empty_ticket: the ticket has no text in subject or body. T-1, T-2, T-3" in text
+    why = "the ticket has no text in any of the task's inputs."
+    assert f"3 empty_ticket: {why} T-1, T-2, T-3" in text
     assert "46 unusable_answer: 3 answers were none of the categories. R-0, R-1, R-2" in text
     assert "and 43 more" in text
 
@@ -107,7 +109,9 @@ def test_the_longest_bar_belongs_to_the_largest_category(night: Night) -> None:
 def test_what_was_wrong_with_the_file_is_told(night: Night) -> None:
     text = shown(night)
 
-    assert "2 lines were left out: see bad-lines.txt below." in text
+    assert "Look: 2 lines of the file were left out. 47,950 of 48,000 tickets have a" in text
+    assert "line 7: not JSON" in text
+    assert not night.is_good
     assert "body cut to 300 KB: cut-1" in text
 
 
@@ -122,7 +126,9 @@ def test_the_stand_in_says_that_it_is_one_and_claude_does_not(night: Night) -> N
 
 
 def test_a_night_with_failed_tickets_is_good(night: Night) -> None:
-    assert night.complaints() == []
+    night.findings.bad_lines.clear()
+
+    assert night.is_good
     assert "A good night: 47,950 of 48,000 tickets have a category." in shown(night)
 
 
@@ -152,8 +158,7 @@ def test_one_ticket_is_told_in_the_singular(night: Night) -> None:
 
     text = " ".join(shown(one).split())
 
-    assert "1 of 1 ticket has a category" in text
-    assert "1 line was left out" in text
+    assert "Look: 1 line of the file was left out. 1 of 1 ticket has a category" in text
     assert "1 ticket pending." in replace(one, output=output | {"pending": 1}).complaints()
 
 
@@ -192,7 +197,7 @@ def test_a_night_of_mostly_empty_tickets_is_no_good_one(
 
 
 def with_empty_ones(night: Night, with_text: int, empty: int) -> Night:
-    failed = {"empty_ticket: the ticket has no text in subject or body.": ["E"] * empty}
+    failed = {"empty_ticket: the ticket has no text in any of the task's inputs.": ["E"] * empty}
     counts = {"empty": empty, "failed": empty, "submitted": with_text, "classified": with_text}
     return replace(
         night,
@@ -247,6 +252,16 @@ def test_every_output_is_told_in_the_way_of_its_type(reviewed: Night) -> None:
     for bar in ("good 6 75 %", "bad 2 25 %", "price 3 100 %"):
         assert any(line.startswith(bar) for line in lines), bar
     assert any(line.startswith("unsure 1 are left to a person") for line in lines)
+
+
+def test_of_many_labels_the_most_frequent_are_drawn_and_the_others_counted(night: Night) -> None:
+    labels = {f"label-{n:02}": 100 - n for n in range(20)}
+
+    said = shown(replace(night, tickets=sorted_as(**labels)))
+
+    assert "label-11" in said and "label-12" not in said
+    assert "and 8 others" in said
+    assert "others" not in shown(night)
 
 
 def test_what_waits_for_a_person_is_no_complaint_and_has_the_tasks_words(reviewed: Night) -> None:

@@ -15,7 +15,7 @@ from nightshift.claude.prices import published
 from nightshift.ending import report
 from nightshift.ending.report import Ending
 from nightshift.errors import LedgerMismatch
-from nightshift.runs.records import Batch, BlankGroup, Canary, Round, Run, Tally
+from nightshift.runs.records import Batch, Canary, Round, Run, Tally, UnaskedGroup
 from tests.tasks import changed, task
 
 ME, OTHER = "execution:me", "execution:other"
@@ -31,6 +31,7 @@ CONTRACT = {
     "requeued",
     "failed",
     "empty",
+    "unchanged",
     "pending",
     "input_tokens",
     "output_tokens",
@@ -85,7 +86,7 @@ RUN = Run(
         batch(Tally(classified=70, requeued=20, failed=4, usage=Usage(1_000_000, 200_000))),
         batch(Tally(classified=15, unsure=6, superseded=5, usage=Usage(500_000, 100_000)), 2),
     ),
-    blank_groups=(BlankGroup(1, ME, 3), BlankGroup(2, OTHER, 2)),
+    unasked=(UnaskedGroup(1, ME, 3), UnaskedGroup(2, OTHER, 2, 4)),
 )
 
 
@@ -104,6 +105,7 @@ def test_the_report_is_the_sum_over_the_run() -> None:
         "requeued": 20,
         "failed": 9,
         "empty": 5,
+        "unchanged": 4,
         "pending": 7,
         "input_tokens": 1_500_000,
         "output_tokens": 300_000,
@@ -141,7 +143,7 @@ TALLIES = st.builds(
 def test_the_books_balance(tallies: list[Tally], blank: list[int]) -> None:
     batches = tuple(batch(tally, number) for number, tally in enumerate(tallies, 1))
     found = flat(
-        Run("2026-11-22", batches, blank_groups=tuple(BlankGroup(1, ME, count) for count in blank))
+        Run("2026-11-22", batches, unasked=tuple(UnaskedGroup(1, ME, count) for count in blank))
     )
 
     ends = ("classified", "unsure", "superseded", "requeued", "failed")
@@ -199,8 +201,8 @@ def test_a_run_at_two_prices_is_summed_at_both() -> None:
         (Run("x", (batch(Tally(), execution=OTHER, closed_by=ME),)), True),
         (Run("x", (batch(Tally(), execution=OTHER, closed_by=OTHER),)), False),
         (Run("x", (batch(Tally(), state="not_created"),)), False),
-        (Run("x", blank_groups=(BlankGroup(1, ME, 1),)), True),
-        (Run("x", blank_groups=(BlankGroup(1, OTHER, 1),)), False),
+        (Run("x", unasked=(UnaskedGroup(1, ME, 1),)), True),
+        (Run("x", unasked=(UnaskedGroup(1, OTHER, 1),)), False),
     ],
 )
 def test_an_execution_has_worked_if_it_sent_closed_or_gave_up_anything(
@@ -230,14 +232,26 @@ def test_the_details_say_what_tickets_became_and_why() -> None:
     two = Tally(classified=1, categories=Counter(b=1))
     one = replace(one, outputs={"category": Counter(a=2, b=1)})
     two = replace(two, outputs={"category": Counter(b=1)})
-    run = Run("x", (batch(one), batch(two, 2)), blank_groups=(BlankGroup(1, ME, 3),))
+    run = Run("x", (batch(one), batch(two, 2)), unasked=(UnaskedGroup(1, ME, 3),))
 
     assert report.details(run, task()) == {
         "categories": {"a": 2, "b": 2},
         "failures": {"refusal": 1, "empty_ticket": 3},
         "items": ["ticket", "tickets"],
         "outputs": {"category": {"type": "label", "counts": {"a": 2, "b": 2}}},
+        "redacted": {},
     }
+
+
+def test_what_was_redacted_is_the_sum_over_closed_batches_and_no_part_of_the_output() -> None:
+    one = batch(Tally(classified=1), redacted=Counter(email=2, card=1))
+    two = batch(Tally(classified=1), 2, redacted=Counter(email=1, iban=1))
+    still_open = batch(Tally(), 3, state="open", redacted=Counter(email=9))
+
+    details = report.details(Run("x", (one, two, still_open)), task())
+
+    assert details["redacted"] == {"email": 3, "card": 1, "iban": 1}
+    assert report.output({**flat(RUN), **details}).keys() == CONTRACT
 
 
 def test_the_details_name_each_output_with_its_type_and_the_items_in_the_tasks_words() -> None:

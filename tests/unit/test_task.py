@@ -213,12 +213,18 @@ VERSIONS = [
     labelled(*CATEGORIES[:-1]),
     changed(models={"claude-haiku-4-5": {"temperature": 0}}),
     changed(examples=[{"subject": "Hi", "body": "", "category": "other"}]),
+    changed(redact=["email"]),
+    changed(redact=["card"]),
+    changed(redact=["card", "email"]),
 ]
 
 
 @pytest.mark.parametrize("other", VERSIONS, ids=range(len(VERSIONS)))
 def test_what_changes_requests_or_answers_makes_another_version(other: Task) -> None:
-    assert version_of(other, "claude-haiku-4-5") != version_of(task(), "claude-haiku-4-5")
+    others = [task(), *(each for each in VERSIONS if each is not other)]
+    assert version_of(other, "claude-haiku-4-5") not in [
+        version_of(each, "claude-haiku-4-5") for each in others
+    ]
 
 
 def test_another_model_makes_another_version() -> None:
@@ -263,6 +269,13 @@ def test_another_task_needs_no_code(task_file: Path) -> None:
         ("max_tokens = 16", "max_tokens = 16\ntemperature = 0", "temperature: Extra inputs"),
         ("max_tokens = 16", 'max_tokens = 16\ncategories = ["a"]', r"old format.*output\.category"),
         ("max_tokens = 16", "max_tokens = 16\nitems = 3", "items"),
+        ("max_tokens = 16", 'max_tokens = 16\nredact = ["phone"]', r"redact\.0: .*'email', 'card'"),
+        ("max_tokens = 16", 'max_tokens = 16\nredact = "email"', r"redact: .*"),
+        (
+            "max_tokens = 16",
+            'max_tokens = 16\nredact = ["card", "email", "card"]',
+            "redact: 'card' stands there twice",
+        ),
         ("subject = 500", "subject = -1", r"input\.subject: .*greater"),
         ("subject = 500", "subject = 500\nproduct = 5", r"message: must hold \{product\}"),
         ("subject = 500", "subject = 500\nclassified_at = 5", "input: 'classified_at'"),
@@ -482,6 +495,13 @@ def test_the_shipped_task_asks_what_release_0_1_0_asked_byte_for_byte() -> None:
         assert json.dumps(template_for(shipped, model).params("<message>")) == json.dumps(params)
 
 
+def test_the_version_of_the_shipped_task_stays_what_tickets_carry() -> None:
+    """Another name would ask every ticket anew. It is about the shipped file, as the test above."""
+    shipped = load("ticket-classification")
+
+    assert version_of(shipped, "claude-haiku-4-5") == "ticket-classification@d164dfe2"
+
+
 def test_a_task_file_of_an_earlier_release_is_not_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -493,6 +513,76 @@ def test_a_task_file_of_an_earlier_release_is_not_ignored(
 
     with pytest.raises(SettingsInvalid, match=r"task\.toml of an earlier release .* tasks/ now"):
         load(str(path))
+
+
+REDACT = ["email", "card", "iban"]
+VISA = "4111 1111 1111 1111"
+
+
+def test_nothing_is_redacted_unless_the_task_says_so() -> None:
+    assert task().redact == ()
+    assert f"a@b.co {VISA}" in message_for("x", f"a@b.co {VISA}")
+    assert changed(redact=[]).system_prompt == SYSTEM
+    assert version_of(changed(redact=[]), "claude-haiku-4-5") == version_of(
+        task(), "claude-haiku-4-5"
+    )
+
+
+def test_a_text_is_redacted_after_it_was_cleaned_and_before_it_is_cut() -> None:
+    asked = changed(redact=REDACT, input={"subject": 12, "body": 16})
+
+    message, counted = asked.counted_message_for(
+        shown("a&#64;<b>b.co</b> and c@d.co", f"Visa 12 {VISA} and 4111<br>1111")
+    )
+
+    assert message == "<ticket>\nSubject: [email] and \n\nVisa 12 [card] a\n</ticket>"
+    assert counted == {"email": 1, "card": 1}
+    assert asked.message_for(shown("a@b.co", "")) == "<ticket>\nSubject: [email]\n\n\n</ticket>"
+
+
+@pytest.mark.parametrize("characters", range(1, 40))
+def test_a_cut_never_leaves_a_part_of_a_number(characters: int) -> None:
+    asked = changed(redact=REDACT, input={"subject": 1, "body": characters})
+
+    message = asked.message_for(shown("x", f"Card {VISA}, DE89370400440532013000, a@b.co"))
+
+    assert message is not None
+    assert not re.search(r"[0-9@]|DE", message)
+    assert re.sub(r"\[(card|iban|email)\]", "", message).count("[") == 0
+
+
+def test_the_prompt_says_what_the_words_mean_before_any_example() -> None:
+    prompt = changed(redact=["iban"], examples=[EXAMPLE]).system_prompt
+
+    said = "Private data was replaced before a message was sent to you: [iban] for the IBAN of a"
+    assert prompt.startswith(f"{SYSTEM}\n\n{said} bank account.\n\nExample:\n")
+
+
+def test_examples_hold_no_more_than_what_is_sent() -> None:
+    output = {
+        "who": {"type": "label", "values": ["sales@shop.example", "nobody"]},
+        "summary": {"type": "text", "max_characters": 40},
+        "points": {"type": "texts", "max_items": 2, "max_characters": 40},
+    }
+    given = {"subject": "a@b.co", "body": VISA, "who": "sales@shop.example"}
+    answered = {"summary": "Write to a@b.co", "points": [f"Pays by {VISA}", "c@d.co"]}
+
+    prompt = changed(
+        redact=REDACT, output=output, max_tokens=500, examples=[given | answered]
+    ).system_prompt
+
+    example = prompt.partition("Example:\n")[2]
+    assert example == (
+        "<ticket>\nSubject: [email]\n\n[card]\n</ticket>\n"
+        '{"who":"sales@shop.example","summary":"Write to [email]",'
+        '"points":["Pays by [card]","[email]"]}'
+    )
+
+
+def test_the_order_of_what_is_redacted_makes_no_other_version() -> None:
+    one, other = (changed(redact=kinds) for kinds in (["email", "card"], ["card", "email"]))
+
+    assert version_of(one, "claude-haiku-4-5") == version_of(other, "claude-haiku-4-5")
 
 
 def test_the_inputs_of_an_example_look_as_those_of_a_ticket_do() -> None:

@@ -1,4 +1,4 @@
-"""What a person uses beside a deployed stack: the page of a night, and the failed tickets.
+"""What a person uses beside a deployed stack: a start by hand, the page of a night, failed tickets.
 
-Against AWS with the credentials at hand, or, with AWS_ENDPOINT_URL, against a local cloud.
+Against AWS with the credentials at hand; the stack `local` is in the local cloud that is kept up.
 """

@@ -71,6 +71,7 @@ class Estimate(BaseModel):
     after: str = ""
     tickets: int = 0
     empty: int = 0
+    unchanged: int = 0
     tokens: int = 0
     sample: tuple[str, ...] = ()
 

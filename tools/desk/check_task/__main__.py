@@ -17,10 +17,10 @@ from nightshift.dry_run.forecast import answer_tokens, fixed_tokens
 from nightshift.errors import PriceUnknown, SettingsInvalid
 from nightshift.task.request import template_for, version_of
 from nightshift.task.task import DEFAULT, TASKS, Task, check_room, load, schema_for_editors
+from tools.desk import DEFAULT_MODEL
 
 FITS, UNUSABLE = 0, 2
 SCHEMA_FILE = TASKS / "task.schema.json"
-DEFAULT_MODEL = "claude-haiku-4-5"  # as in template.yaml
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -70,6 +70,7 @@ def _numbers(task: Task, model: str) -> RenderableType:
         ("version", version_of(task, model)),
         ("inputs", ", ".join(f"{name} ({most:,})" for name, most in task.input.items())),
         ("outputs", ", ".join(f"{name} ({each.type})" for name, each in task.output.items())),
+        ("redacted", ", ".join(task.redact) or "nothing"),
         ("answer", f"{asked}, {task.contract.longest:,} characters at most, {task.max_tokens:,} "
                    "tokens are allowed"),
         ("tokens", f"about {fixed_tokens(task, price):,} of the prompt (never more than "

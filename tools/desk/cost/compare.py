@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-
-import msgspec
 
 from nightshift.claude.money import Usage, alias
 from nightshift.dry_run.forecast import Forecast, answer_tokens, fixed_tokens, plain_tokens
 from nightshift.task.request import template_for
 from nightshift.task.task import Task
-from tools.local.night.tickets import Findings, UnusableFile, read
+from tools.desk.files.problems import UnusableFile
+from tools.desk.files.tickets import Findings, Source, read
+from tools.desk.labelled import shown
 
 
 @dataclass(frozen=True)
@@ -41,38 +40,36 @@ class Offer:
     thinks: bool
 
 
-def load(path: Path | None, task: Task) -> Tickets:
+def load(asked: Source) -> Tickets:
     """Read a file once and keep nothing of it.
 
     Raises UnusableFile if there is not a single ticket in it.
     """
-    findings = Findings()
+    findings, task = Findings(), asked.task
     tokens = empty = 0
-    for ticket in read(path, findings, task.inputs):
-        message = task.message_for([_shown(ticket.get(name)) for name in task.inputs])
+    for ticket in read(asked, findings):
+        message = task.message_for([shown(ticket.get(name)) for name in task.inputs])
         empty += message is None
         tokens += plain_tokens(message or "")
-    name = "the built-in sample" if path is None else path.name
+    name = asked.path.name if asked.path and not asked.is_invented else "the built-in sample"
     if not findings.tickets:
         line, why = next(iter(findings.bad_lines), (1, "nothing is there"))
         raise UnusableFile(f"{name} holds no ticket that can be counted. Line {line}: {why}.")
     return Tickets(name, findings.tickets, empty, len(findings.bad_lines), tokens)
 
 
-def _shown(value: object) -> tuple[str, bool]:
-    """A value of a file as a reader sees it: strings as they are, the rest as compact JSON."""
-    if value is None or isinstance(value, str):
-        return value or "", True
-    return msgspec.json.encode(value).decode(), False
-
-
 def offers(tickets: Tickets, task: Task, asked: str) -> list[Offer]:
     """Every model with a known price: the one asked for first, the others from the cheapest on."""
-    found = [_offer(tickets, task, model, alias(asked) == model) for model in task.price_table.rows]
+    found = [offer(tickets, task, model, alias(asked) == model) for model in task.price_table.rows]
     return sorted(found, key=lambda offer: (not offer.asked, offer.batch))
 
 
-def _offer(tickets: Tickets, task: Task, model: str, asked: bool) -> Offer:
+def offer(tickets: Tickets, task: Task, model: str, asked: bool = True) -> Offer:
+    """What one model would use and charge.
+
+    Raises:
+        PriceUnknown: the model is in no price table.
+    """
     price = task.price_table.of(model)
     fixed = fixed_tokens(task, price)
     template = template_for(task, model, fixed, tickets.requests)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nightshift.claude.money import CACHE_HITS
+from nightshift.task.task import Task
 from tools.desk.cost.compare import Offer, Tickets
 from tools.local.night.screen import readable
 from tools.words import count
@@ -17,14 +18,22 @@ from tools.words import count
 NIGHTS_A_YEAR = 365
 
 
-def comparison(tickets: Tickets, offers: Sequence[Offer]) -> RenderableType:
+def comparison(tickets: Tickets, offers: Sequence[Offer], task: Task) -> RenderableType:
     left_out = f"; lines left out: {tickets.left_out:,}" if tickets.left_out else ""
     title = Text.assemble(
-        (count(tickets.count, "ticket"), "bold"),
+        (count(tickets.count, *task.items), "bold"),
         f" in {readable(tickets.name)}, {tickets.empty:,} of them without any text{left_out}. ",
         "Taken as what comes in for one night.",
     )
-    return Padding(Group(title, _table(offers), *_notes(offers)), (1, 1))
+    thousand, notes = _a_thousand(tickets, offers[0], task), _notes(offers, task)
+    return Padding(Group(title, *thousand, _table(offers), *notes), (1, 1))
+
+
+def _a_thousand(tickets: Tickets, offer: Offer, task: Task) -> Iterator[Text]:
+    """What the model asked for takes for a thousand; nothing where there is no request."""
+    if tickets.requests:
+        thousand = _usd(offer.batch * 1_000 / tickets.requests)
+        yield Text(f"A thousand such {task.items[1]} in batches of {offer.model}: {thousand}.")
 
 
 def _table(offers: Sequence[Offer]) -> Table:
@@ -50,7 +59,7 @@ def _table(offers: Sequence[Offer]) -> Table:
     return table
 
 
-def _notes(offers: Sequence[Offer]) -> Iterator[Text]:
+def _notes(offers: Sequence[Offer], task: Task) -> Iterator[Text]:
     yield Text(
         f"A year is {NIGHTS_A_YEAR} nights like this one. If the file is a month's export, read "
         "a night as that month: a year then costs twelve times as much.",
@@ -58,7 +67,7 @@ def _notes(offers: Sequence[Offer]) -> Iterator[Text]:
     )
     yield Text(
         "Tokens by characters: four ASCII characters each, or one other; from generation 4.7 on "
-        "30 % more. An answer is a category. What Claude counts itself: a dry run.",
+        f"30 % more. {_answer(task)} What Claude counts itself: a dry run.",
         "dim",
     )
     if any(offer.thinks for offer in offers):
@@ -66,6 +75,16 @@ def _notes(offers: Sequence[Offer]) -> Iterator[Text]:
     if any(offer.caches for offer in offers):
         hits = f"{CACHE_HITS:.0%} of the requests are assumed to find it there"
         yield Text(f"+ the system prompt is long enough to be cached: {hits}.", "dim")
+
+
+def _answer(task: Task) -> str:
+    """What is taken for an answer, and what of a request is left out."""
+    if task.contract.schema is None:
+        return "An answer is a label."
+    return (
+        "Of a text in an answer half of what is asked for is reckoned. What Claude adds to the "
+        "prompt for an answer in JSON is not."
+    )
 
 
 def _tokens(tokens: int) -> str:

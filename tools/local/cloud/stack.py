@@ -4,10 +4,11 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +46,20 @@ def build(cloud: LocalCloud, project: Path = REPOSITORY) -> Path:
         _sam(cloud, project, "build", "--cached", "--parallel", "--config-file", _sam_config(cloud))
         digest_file.write_text(digest)
         return built
+
+
+def with_tasks(template: Path, files: Iterable[Path], directory: Path) -> Path:
+    """A copy of a built project, in `directory`, to which task files are added.
+
+    Returns the template of the copy. The build and the repository stay as they are.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    copy = directory / ".aws-sam" / "build"
+    shutil.copytree(template.parent, copy, symlinks=True)
+    shutil.copy(REPOSITORY / "workflow.asl.yaml", directory)
+    for file in files:
+        shutil.copy(file, copy / "NightshiftLayer/python/nightshift/tasks")
+    return copy / "template.yaml"
 
 
 def deploy(

@@ -12,6 +12,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from nightshift.task.task import Task
+from tools.desk.files.cells import guarded
 from tools.local.cloud.cloud import LocalCloud
 from tools.operate.night_report import page as night_page
 from tools.operate.night_report.record import read
@@ -31,8 +32,6 @@ MARKS = (
     "created_at",
 )
 LONGEST_CELL = 500  # characters of an input
-# A spreadsheet would take these for the start of a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 NOTEWORTHY = ('"level":"WARNING"', '"level":"ERROR"', '"level":"CRITICAL"', "[ERROR]", "timed out")
 
 
@@ -133,8 +132,7 @@ def _answer(value: Any) -> Any:
 def _cell(value: Any) -> str:
     if not isinstance(value, str):  # a number below zero is no formula
         return json.dumps(value, default=_plain)[:LONGEST_CELL]
-    text = value[:LONGEST_CELL]
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return guarded(value[:LONGEST_CELL])
 
 
 def _plain(value: Any) -> Any:

@@ -1,18 +1,13 @@
 """Tickets into the ticket table, each asking for an answer."""
 
-import json
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from decimal import Decimal
 from itertools import batched
 from time import sleep
 from typing import Any
 
-from boto3.dynamodb.types import TypeSerializer
-
-from tools.local.night.tickets import Ticket
-
-_serialize = TypeSerializer().serialize
+from tools.desk.files.tickets import Ticket
+from tools.desk.load.loading import spelled
 
 ITEMS_PER_WRITE = 25  # BatchWriteItem takes no more, nor more than 16 MB (2026-11)
 WRITERS = 4
@@ -44,11 +39,4 @@ def _write(dynamodb: Any, table: str, tickets: Iterable[Ticket]) -> None:
 
 
 def _put(item: Ticket) -> dict[str, Any]:
-    return {"PutRequest": {"Item": {name: _spelled(value) for name, value in item.items()}}}
-
-
-def _spelled(value: Any) -> Any:
-    """A value of JSON as DynamoDB spells it; its numbers are decimals."""
-    if isinstance(value, str):
-        return {"S": value}
-    return _serialize(json.loads(json.dumps(value), parse_float=Decimal))
+    return {"PutRequest": {"Item": {name: spelled(value) for name, value in item.items()}}}

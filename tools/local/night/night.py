@@ -11,32 +11,38 @@ from rich.padding import Padding
 from rich.text import Text
 
 from nightshift.task.task import Task
+from tools.desk.files.tickets import Findings, Source, check, read
 from tools.local.cloud.cloud import LocalCloud, local_cloud
-from tools.local.cloud.stack import build, deploy
+from tools.local.cloud.stack import build, deploy, with_tasks
 from tools.local.night import keep
 from tools.local.night.claude import Claude, stand_in
+from tools.local.night.kept import stay_up
 from tools.local.night.load import load
 from tools.local.night.screen import WIDEST, readable, step, timed
-from tools.local.night.summary import Night, summary
-from tools.local.night.tickets import Findings, check, read
+from tools.local.night.summary import BAD_LINES_SHOWN, Night, summary
 from tools.local.night.watch import Ending, Watched, follow
 from tools.words import count
 
 STACK = "nightshift"
-STAND_IN = "Claude was played by a stand-in that sorts by keywords; nothing was charged."
-BAD_LINES_SHOWN = 8
+STAND_IN = "Claude was played by a stand-in, by keywords or by chance; nothing was charged."
 LOG_LINES_SHOWN = 8
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person wants to see run: tickets of a file, or of the sample; a task; a model, if not
-    the template's; the real Claude, if not the stand-in."""
+    """What a person wants to see run: tickets, and the task for them; the task's file, if that is
+    not one of the package; a model, if not the template's; the real Claude, if not the stand-in;
+    the local cloud afterwards."""
 
-    path: Path | None
-    task: Task
+    tickets: Source
+    task_file: Path | None = None
     model: str | None = None
     real: Claude | None = None
+    keep: bool = False
+
+    @property
+    def task(self) -> Task:
+        return self.tickets.task
 
 
 def run(asked: Asked, directory: Path, console: Console) -> bool:
@@ -44,15 +50,15 @@ def run(asked: Asked, directory: Path, console: Console) -> bool:
 
     What stays of it lies in `directory`. Raises UnusableFile, ClaudeMissing, LocalCloudFailed.
     """
-    path, task, real = asked.path, asked.task, asked.real
-    findings = _check(path, task, directory, console)
+    task, real = asked.task, asked.real
+    findings = _check(asked.tickets, directory, console)
     with (
         _claude(real, directory, console) as claude,
         _stack(claude, asked, directory, console) as (cloud, outputs),
     ):
         with step(console, "Load") as done:
             table = outputs["TicketTableName"]
-            loaded = load(cloud.client("dynamodb"), table, read(path, Findings(), task.inputs))
+            loaded = load(cloud.client("dynamodb"), table, read(asked.tickets, Findings()))
             done.result = f"{count(loaded, 'ticket')}, all pending"
         model = _parameter(cloud, "Model")
         if real:
@@ -68,18 +74,25 @@ def run(asked: Asked, directory: Path, console: Console) -> bool:
             keep.keep_report(cloud, STACK, outputs, directory, "" if real else STAND_IN)
             trouble = keep.keep_logs(cloud, STACK, directory)
             done.result = "the night as a page, the tables and the logs as files"
-    if ending.status != "SUCCEEDED":
-        _show_failure(ending, trouble, directory, console)
-        return False
-    night = Night(ending.output, tickets, findings, task, model, bool(real), directory)
-    console.print(summary(night), width=min(console.width, WIDEST))
-    return not night.complaints()
+        good = ending.status == "SUCCEEDED"
+        if good:
+            night = Night(ending.output, tickets, findings, task, model, bool(real), directory)
+            console.print(summary(night), width=min(console.width, WIDEST))
+            good = night.is_good
+        else:
+            _show_failure(ending, trouble, directory, console)
+        if asked.keep:
+            stay_up(cloud, STACK, console)
+    return good
 
 
-def _check(path: Path | None, task: Task, directory: Path, console: Console) -> Findings:
+def _check(asked: Source, directory: Path, console: Console) -> Findings:
     with step(console, "Tickets") as done:
-        findings = check(path, task.inputs)
-        done.result = f"{findings.tickets:,} {f'in {path.name}' if path else 'invented ones'}"
+        findings = check(asked)
+        named = asked.path and not asked.is_invented
+        where = f"in {asked.path.name}" if asked.path and named else "invented ones"
+        read_as = f", read as {findings.encoding}" if findings.encoding else ""
+        done.result = f"{findings.tickets:,} {where}{read_as}"
     for name in keep.FILES:  # of the last night
         (directory / name).unlink(missing_ok=True)
     if findings.bad_lines:
@@ -114,6 +127,9 @@ def _stack(
         with step(console, "Build", "a minute, the first time") as done:
             template = build(cloud)
             done.result = "sam build"
+            if asked.task_file:
+                template = with_tasks(template, [asked.task_file], directory / "project")
+                done.result += f", and {asked.task_file.name} added to the copy"
         with step(console, "Deploy") as done:
             outputs = deploy(cloud, STACK, template, _parameters(claude, asked))
             cloud.client("secretsmanager").put_secret_value(

@@ -15,17 +15,19 @@ from rich.text import Text
 
 from nightshift.ending import mail
 from nightshift.task.task import Task
+from tools.desk.files.tickets import Findings
 from tools.local.night import keep
 from tools.local.night.keep import Tickets
 from tools.local.night.screen import readable
-from tools.local.night.tickets import Findings
 from tools.words import count, share, usd
 
 _STAND_IN = "By the stand-in (keyword rules, else by chance),"
 IDS_SHOWN = 3
+LABELS_SHOWN = 12
 ID_CELLS = 24
 NOTHING_MISSING = ("complete", "nothing_to_do")
 NIGHTS_A_YEAR = 365
+BAD_LINES_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Night:
             )
         return found
 
+    @property
+    def is_good(self) -> bool:
+        """Whether nobody needs to look into anything."""
+        return not self.complaints() and not self.findings.bad_lines
+
     def items(self, number: int) -> str:
         """A number of what is worked on, in the task's words."""
         return count(number, *self.task.items)
@@ -108,11 +115,14 @@ def _headline(night: Night) -> RenderableType:
         return Group(*(Text(f"✗ {complaint}", "bold red") for complaint in complaints))
     answered, unsure = night.tickets.answered, night.tickets.unsure
     waits = f", {unsure:,} {'waits' if unsure == 1 else 'wait'} for a person" if unsure else ""
-    return Text(
-        f"A good night: {answered:,} of {night.items(night.findings.tickets)} "
-        f"{'has' if answered == 1 else 'have'} {night.answer}{waits}.",
-        "bold green",
+    done = (
+        f"{answered:,} of {night.items(night.findings.tickets)} "
+        f"{'has' if answered == 1 else 'have'} {night.answer}{waits}."
     )
+    if night.is_good:
+        return Text(f"A good night: {done}", "bold green")
+    lines = count(len(night.findings.bad_lines), "line of the file was", "lines of the file were")
+    return Text(f"Look: {lines} left out. {done}", "bold yellow")
 
 
 def _title(text: str) -> RenderableType:
@@ -143,9 +153,11 @@ def _bars(counts: Counter[str]) -> RenderableType:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(ratio=1)
     largest, total = max(counts.values(), default=1), counts.total()
-    for name, tickets in counts.most_common():
+    for name, tickets in counts.most_common(LABELS_SHOWN):
         bar = Bar(largest, 0, tickets, color="cyan")
         table.add_row(readable(name), f"{tickets:,}", share(tickets / total), bar)
+    if (more := len(counts) - LABELS_SHOWN) > 0:
+        table.add_row(Text(f"and {more:,} others", "dim"))
     return table
 
 
@@ -159,9 +171,10 @@ def _failed(tickets: Tickets) -> RenderableType:
 
 
 def _file(findings: Findings) -> Iterator[Text]:
-    if findings.bad_lines:
-        several = count(len(findings.bad_lines), "line was", "lines were")
-        yield Text(f"{several} left out: see {keep.BAD_LINES} below.")
+    for line, reason in findings.bad_lines[:BAD_LINES_SHOWN]:
+        yield Text(f"line {line}: {reason}")
+    if len(findings.bad_lines) > BAD_LINES_SHOWN:
+        yield Text(f"and {len(findings.bad_lines) - BAD_LINES_SHOWN:,} more, in {keep.BAD_LINES}")
     if findings.cut:
         yield Text(
             f"{len(findings.cut):,} too large for DynamoDB's 400 KB, body cut to 300 KB: "
@@ -179,13 +192,14 @@ def _books(night: Night) -> RenderableType:
         ("requeued", "asked again in another round"),
         ("superseded", "edited, moved or deleted meanwhile"),
         ("pending", "still ask"),
+        ("unchanged", "not asked: their last answer still stands"),
     )
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
     for name, meaning in names:
-        if output[name] or name != "unsure":
+        if output[name] or name not in ("unsure", "unchanged"):
             table.add_row(name, f"{output[name]:,}", meaning)
     return table
 

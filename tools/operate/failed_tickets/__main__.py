@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from nightshift.errors import TableRefused
 from nightshift.tickets.table import TicketTable
 from tools.local.night.screen import readable
+from tools.operate.confirm import confirmed
 from tools.operate.failed_tickets.table import (
     EMPTY,
     NO_REASON,
@@ -24,6 +24,7 @@ from tools.operate.failed_tickets.table import (
     retry,
 )
 from tools.operate.stack import Stack, Unusable, explained, find
+from tools.progress import bar
 from tools.words import count
 
 DONE, DECLINED, UNUSABLE, STOPPED = 0, 1, 2, 130
@@ -97,7 +98,7 @@ def ask_again(stack: Stack, console: Console, options: argparse.Namespace) -> in
     if options.dry_run:
         console.print(f" {what} of {stack.name} would ask again.")
         return DONE
-    if not options.yes and not _confirmed(console, f" Set {what} of {stack.name} to pending?"):
+    if not options.yes and not confirmed(console, f" Set {what} of {stack.name} to pending?"):
         console.print(" Nothing was changed.")
         return DECLINED
     _set_back(stack, console, reasons, total)
@@ -105,19 +106,14 @@ def ask_again(stack: Stack, console: Console, options: argparse.Namespace) -> in
 
 
 def _set_back(stack: Stack, console: Console, reasons: list[str], total: int) -> None:
-    columns = (
-        TextColumn(" Set back"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=total)
-        done = retry(_table(stack), _chosen(stack, reasons), lambda n: progress.advance(bar, n))
+    with bar(console, "Set back", total) as advance:
+        done = retry(_table(stack), _chosen(stack, reasons), advance)
     asking = count(done.pending, "ticket asks", "tickets ask")
     console.print(f" {asking} again.", style="green")
     if done.changed:
         console.print(f" {done.changed:,} had changed meanwhile and were left as they are.")
     console.print(
-        " The next night takes them; to have it now: aws stepfunctions start-execution "
-        f"--state-machine-arn {stack.outputs['WorkflowArn']} --input '{{}}'",
+        f" The next night takes them; to have it now: make start STACK={stack.name}",
         style="dim",
         soft_wrap=True,
     )
@@ -147,12 +143,6 @@ def _must_be_known(reason: str | None, counts: Counter[str]) -> None:
         f"No ticket is failed for the reason {reason!r}. "
         + (f"There are: {known}." if known else "No ticket is failed at all.")
     )
-
-
-def _confirmed(console: Console, question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise Unusable("Nobody is there to confirm it: say YES=1 (or --yes) to go on.")
-    return console.input(f"{question} [bold]yes/no[/] ").strip().lower() in ("y", "yes")
 
 
 def _row(ticket: FailedTicket) -> Text:

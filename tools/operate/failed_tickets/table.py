@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import batched
 from typing import Any
 
 from nightshift.tickets.attribute import Attribute
-from nightshift.tickets.table import STATEMENTS_PER_WRITE, TicketTable
+from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import FAILED, Ticket
+from tools.operate.pending import Asked, ask_again
 
 NO_REASON = "no_reason"
 """A ticket that is failed and does not say why: it had no room left for it."""
@@ -52,38 +52,11 @@ def failed_tickets(table: TicketTable) -> Iterator[FailedTicket]:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Retried:
-    """How many tickets ask again, and how many had changed since they were read."""
-
-    pending: int = 0
-    changed: int = 0
-
-
-def retry(
-    table: TicketTable, tickets: Iterable[FailedTicket], tell: Callable[[int], Any]
-) -> Retried:
-    """Set tickets back to pending, each only if it is still what was read.
-
-    `tell` hears after each call how many more are done.
+def retry(table: TicketTable, tickets: Iterable[FailedTicket], tell: Callable[[int], Any]) -> Asked:
+    """Set tickets back to pending.
 
     Raises:
         TableRefused: DynamoDB refuses a write for a reason that waiting does not cure.
     """
-    done = changed = 0
-    for group in batched(tickets, STATEMENTS_PER_WRITE, strict=False):
-        others = _set_back(table, group)
-        done, changed = done + len(group) - others, changed + others
-        tell(len(group))
-    return Retried(done, changed)
-
-
-def _set_back(table: TicketTable, tickets: Iterable[FailedTicket]) -> int:
-    """Returns how many were not set back because they had changed."""
-    changes = [Ticket(each.ticket_id, each.guards).asked_again() for each in tickets]
-    others = 0
-    while changes:
-        refused = table.write(changes)
-        others += len(refused.changed) + len(refused.too_large)
-        changes = refused.throttled
-    return others
+    changes = (Ticket(each.ticket_id, each.guards).asked_again() for each in tickets)
+    return ask_again(table, changes, tell)

@@ -1,6 +1,6 @@
 """One run of a stack as a page: `python -m tools.operate.night_report --stack NAME`.
 
-Exit codes: 0 written, 2 it cannot be made.
+Exit codes: 0 written, 2 it cannot be made, 130 stopped.
 """
 
 import argparse
@@ -25,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         target = options.out or DIRECTORY / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(page(record), encoding="utf-8")
+    except KeyboardInterrupt:
+        return 130
     except (Unusable, OSError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -5,10 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from nightshift.ending import mail
 from nightshift.runs import budget
@@ -17,6 +13,7 @@ from tools.operate.failed_tickets.table import EMPTY
 from tools.operate.night_report.record import MOST_TICKETS_READ, Record
 from tools.operate.night_report.timeline import COLUMNS, Timeline
 from tools.operate.night_report.verdict import verdict
+from tools.pages import environment
 from tools.version import VERSION
 
 IDS_A_REASON = 24
@@ -41,22 +38,15 @@ class Reason:
 def page(record: Record, note: str = "", now: datetime | None = None) -> str:
     """The page. `note` is said under the headline, such as who answered."""
     made_at = now or datetime.now(UTC)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    templates = environment(Path(__file__).parent)
+    templates.filters |= {
         "number": "{:,}".format,
         "usd": words.usd,
         "share": words.share,
         "short": _short,
     }
     output = record.output
-    return environment.get_template("page.html.j2").render(
+    return templates.get_template("page.html.j2").render(
         record=record,
         stack=record.stack,
         output=output,
@@ -69,6 +59,7 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         categories=list(_categories(record)),
         label=_first_label(record),
         answers=list(mail.answers(output)),
+        redacted=list(mail.redacted(output)),
         reasons=list(_reasons(record)),
         EMPTY=EMPTY,
         links=dict(_links(record)),
@@ -85,13 +76,6 @@ def _short(text: str, most: int = LONGEST_ID) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _visible(value: Any) -> Any:
-    """What strangers wrote, without what would turn or move the text around it."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
-
-
 def _day(run_id: str) -> str:
     """A run by its date, if its id is one: `Sunday, 22 November 2026`."""
     try:
@@ -101,9 +85,10 @@ def _day(run_id: str) -> str:
 
 
 def _first_label(record: Record) -> str:
-    """The output whose shares are drawn."""
-    outputs = record.output["outputs"].items()
-    name = next((name for name, each in outputs if each["type"] == "label"), "category")
+    """The output whose shares are drawn, as the title of its card."""
+    outputs = record.output["outputs"]
+    labels = (name for name, each in outputs.items() if each["type"] == "label")
+    name = next(labels, "answers" if outputs else "category")
     return str(name).replace("_", " ").capitalize()
 
 

@@ -63,7 +63,19 @@ class Record:
         whole = [batch for batch in self.run.batches if batch not in self.off_balance]
         run = replace(self.run, batches=tuple(whole))
         said = flat(run, ending, int(kept["pending"]), datetime.now(UTC))
-        return {"notices": (), **kept, **said, **details(run, _task(self.stack))}
+        told: dict[str, Any] = {"notices": (), **kept, **said, **details(run, _task(self.stack))}
+        return told | self._as_reported(told)
+
+    def _as_reported(self, told: Item) -> dict[str, Any]:
+        """The types of the outputs and the name of the items, as the run itself has told them: the
+        task that lies here may be another one by now, or none of this name."""
+        kept = self.kept or {}
+        types = {name: each["type"] for name, each in kept.get("outputs", {}).items()}
+        outputs = {
+            name: {**each, "type": types.get(name, each["type"])}
+            for name, each in told["outputs"].items()
+        }
+        return {"outputs": outputs, "items": kept.get("items", told["items"])}
 
     @cached_property
     def off_balance(self) -> list[Batch]:

@@ -127,6 +127,12 @@ def read(raw: bytes) -> Result | None:
             return Result(name, "expired")
 
 
+def of_message(request_id: CustomId, raw: bytes) -> Result | None:
+    """A message that was asked for in real time, read as the result of that request in a batch."""
+    name = msgspec.json.encode(str(request_id))
+    return read(b'{"custom_id":%b,"result":{"type":"succeeded","message":%b}}' % (name, raw))
+
+
 def _succeeded(name: CustomId, message: _Message) -> Result:
     return Result(
         name,

@@ -11,8 +11,8 @@ from nightshift.ending import report
 from nightshift.ending.report import Ending
 from nightshift.events import Estimate, SubmitCall
 from nightshift.runs.records import Run
-from nightshift.task.request import template_for
-from nightshift.tickets.ticket import PENDING
+from nightshift.task.request import template_for, version_of
+from nightshift.tickets.ticket import PENDING, marks_of
 
 _TIME_TO_ANSWER = 60
 
@@ -20,27 +20,38 @@ _TIME_TO_ANSWER = 60
 def count(call: SubmitCall, stack: Deployment, time_left: Callable[[], float]) -> dict[str, Any]:
     """Count pending tickets and their likely tokens, from where the last call stopped."""
     counted = call.estimate or Estimate()
-    tickets, empty, tokens, after = counted.tickets, counted.empty, counted.tokens, counted.after
+    tickets, empty, unchanged = counted.tickets, counted.empty, counted.unchanged
+    tokens, after = counted.tokens, counted.after
+    version = version_of(stack.task, stack.settings.model)
     drawn = token_sample.Sample(counted.sample)
     finished = True
     ids = stack.tickets.pending_ids(after)
-    for ticket_id, ticket in stack.tickets.walk(ids, stack.task.inputs):
+    walk = stack.tickets.walk(ids, stack.task.inputs, marks_of(stack.task.output))
+    for ticket_id, ticket in walk:
         after = ticket_id
         if ticket is None or ticket.status != PENDING:
             continue
-        message = stack.task.message_for(ticket.shown)
         tickets += 1
-        if message is None:
+        if ticket.is_unchanged(version):
+            unchanged += 1
+        elif (message := stack.task.message_for(ticket.shown)) is None:
             empty += 1
         else:
             tokens += plain_tokens(message)
             drawn.add(ticket_id)
-        if tickets - empty == call.input.limit:
+        if tickets - empty - unchanged == call.input.limit:
             break
         if time_left() < _TIME_TO_ANSWER:
             finished = False
             break
-    so_far = Estimate(after=after, tickets=tickets, empty=empty, tokens=tokens, sample=drawn.ids)
+    so_far = Estimate(
+        after=after,
+        tickets=tickets,
+        empty=empty,
+        unchanged=unchanged,
+        tokens=tokens,
+        sample=drawn.ids,
+    )
     if finished:
         return _answer(call, stack, so_far, token_sample.measure(stack, drawn.ids, time_left))
     return {"next": "submit", "run_id": call.run_id, "estimate": so_far.model_dump(mode="json")}
@@ -50,7 +61,7 @@ def _answer(
     call: SubmitCall, stack: Deployment, counted: Estimate, measure: token_sample.Measure
 ) -> dict[str, Any]:
     """The standard output with estimates; `submitted` stays 0."""
-    requests = counted.tickets - counted.empty
+    requests = counted.tickets - counted.empty - counted.unchanged
     forecast = Forecast(
         requests,
         measure.fixed,
@@ -66,6 +77,7 @@ def _answer(
         "batches": ceil(requests / stack.settings.max_requests_per_batch),
         "empty": counted.empty,
         "failed": counted.empty,
+        "unchanged": counted.unchanged,
         "input_tokens": usage.prompt_tokens,
         "output_tokens": usage.output_tokens,
         "estimated_cost_usd": float(cost),

@@ -112,10 +112,10 @@ class Finish:
         return any(self.stack.tickets.any_pending(b.first, b.last) for b in blocks)
 
     def _is_unreported(self, run: Run) -> bool:
-        """Whether batches or blank tickets of the run are in no report: an earlier execution has
+        """Whether batches or unasked tickets of the run are in no report: an earlier execution has
         ended before its report."""
         closed = [batch.closed_at for batch in run.in_state("closed") if batch.closed_at]
-        if not closed and not run.blank_groups:
+        if not closed and not run.unasked:
             return False
         kept = self.stack.ledger.report(run.run_id)
         if kept is None:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from nightshift.task import redaction
+
 type Report = Mapping[str, Any]
 """What the run's item keeps: the workflow's output and `report.details`."""
 
@@ -48,6 +50,8 @@ def verdict(report: Report) -> str:
         said += f", {report['unsure']:,} for a person to decide"
     if report["failed"]:
         said += f", {report['failed']:,} given up"
+    if report.get("unchanged"):
+        said += f", {report['unchanged']:,} unchanged and not asked"
     if report["status"] == "canceled":
         return f"Canceled: {said} before that."
     if report["status"] == "partial":
@@ -133,7 +137,14 @@ def _requests(report: Report) -> Iterator[str]:
         yield f"{report['requeued']:,} went back to pending"
     if report["superseded"]:
         yield f"{report['superseded']:,} were edited, sorted by hand or deleted meanwhile"
+    yield from redacted(report)
     yield f"{_items(report, report['pending'])} pending now"
+
+
+def redacted(report: Report) -> Iterator[str]:
+    """How many strings of each kind did not leave the account, if any."""
+    if counted := redaction.said(report.get("redacted", {})):
+        yield f"Redacted before sending: {counted}"
 
 
 def _money(report: Report, month_limit: Decimal) -> Iterator[str]:

@@ -13,7 +13,9 @@ from nightshift.runs.records import UNSEEN, Batch, Run, Tally
 from nightshift.task.task import Task
 
 # Kept on the run's item, beside what the workflow returns.
-DETAILS = frozenset({"categories", "failures", "items", "month_cost_usd", "notices", "outputs"})
+DETAILS = frozenset(
+    {"categories", "failures", "items", "month_cost_usd", "notices", "outputs", "redacted"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,6 @@ def flat(run: Run, ending: Ending, pending: int, started_at: datetime) -> dict[s
     closed = run.in_state("closed")
     total = sum((batch.tally for batch in closed), Tally())
     submitted = sum(batch.requests for batch in closed)
-    empty = sum(group.tickets for group in run.blank_groups)
     if submitted != total.accounted:
         raise LedgerMismatch(
             f"Run {run.run_id}: {submitted} requests, but {total.accounted} accounted for."
@@ -55,8 +56,9 @@ def flat(run: Run, ending: Ending, pending: int, started_at: datetime) -> dict[s
         "unsure": total.unsure,
         "superseded": total.superseded,
         "requeued": total.requeued,
-        "failed": total.failed + empty,
-        "empty": empty,
+        "failed": total.failed + run.empty,
+        "empty": run.empty,
+        "unchanged": run.unchanged,
         "pending": pending,
         "input_tokens": usage.prompt_tokens,
         "output_tokens": usage.output_tokens,
@@ -88,11 +90,11 @@ def _was_passed_over(batch: Batch, of_round: Sequence[Batch], run: Run) -> bool:
 
 
 def details(run: Run, task: Task) -> dict[str, Any]:
-    """What the run's own item keeps beyond the output: what was answered, why tickets failed, and
-    what the task calls its items."""
-    total = sum((batch.tally for batch in run.in_state("closed")), Tally())
-    empty = sum(group.tickets for group in run.blank_groups)
-    failures = total.failures + Counter(empty_ticket=empty)
+    """What the run's own item keeps beyond the output: what was answered, why tickets failed, what
+    the task calls its items, and how many strings were redacted in what was sent."""
+    closed = run.in_state("closed")
+    total = sum((batch.tally for batch in closed), Tally())
+    failures = total.failures + Counter(empty_ticket=run.empty)
     outputs = {
         name: {"type": _type(name, task), "counts": dict(counts)}
         for name, counts in total.outputs.items()
@@ -102,6 +104,7 @@ def details(run: Run, task: Task) -> dict[str, Any]:
         "failures": dict(failures),
         "items": list(task.items),
         "outputs": outputs,
+        "redacted": dict(sum((batch.redacted for batch in closed), Counter[str]())),
     }
 
 

@@ -30,7 +30,16 @@ from nightshift.errors import NightshiftError
 from nightshift.events import MONTH_PREFIX, TASK_PREFIX
 from nightshift.pace import pause
 from nightshift.runs import lock, stored
-from nightshift.runs.records import Batch, Round, Run, State, Trouble, Version, number_of
+from nightshift.runs.records import (
+    Batch,
+    Round,
+    Run,
+    State,
+    Trouble,
+    UnaskedGroup,
+    Version,
+    number_of,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -83,7 +92,7 @@ class Ledger:
             run_id,
             tuple(map(stored.batch, records["batch"])),
             tuple(map(stored.round_, records["round"])),
-            tuple(map(stored.blank_group, records["empty"])),
+            tuple(map(stored.unasked_group, records["empty"])),
             tuple(map(stored.canary, records["canary"])),
             {item["execution"]: item["notice"] for item in records["model"]},
             frozenset(
@@ -308,7 +317,7 @@ class Ledger:
         }
         return {"Put": {"TableName": self.name, "Item": to_item(item)}}
 
-    # Rounds, tickets without text, long ids, the report.
+    # Rounds, tickets that were not asked, long ids, the report.
 
     def begin_round(self, run_id: str, round_: Round) -> None:
         record = {"run_id": run_id, "record": f"round#{round_.number:03}"}
@@ -335,10 +344,10 @@ class Ledger:
                 raise Stale(f"round {number} of run {run_id} is no longer in the table") from error
             raise
 
-    def blank_group(self, run_id: str, record: str, execution: str, tickets: int) -> dict[str, Any]:
-        """The element of a transaction that counts tickets without text."""
-        key = {"run_id": run_id, "record": record, "execution": execution}
-        return self.put_once({**key, "tickets": tickets, "expires_at": _expiry()})
+    def unasked_group(self, run_id: str, record: str, group: UnaskedGroup) -> dict[str, Any]:
+        """The element of a transaction that counts tickets which need no request."""
+        key = {"run_id": run_id, "record": record}
+        return self.put_once({**key, **stored.unasked(group), "expires_at": _expiry()})
 
     def remember_ids(self, run_id: str, ids: Mapping[str, str]) -> None:
         """Keep ticket ids that are too long for a custom_id, by their hash."""

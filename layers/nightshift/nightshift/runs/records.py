@@ -117,7 +117,8 @@ class Intent:
     most that the batch can cost, `largest` the most that the dearest of its requests can, in USD.
     `version` is the version of the task, `inputs` the attributes of a ticket that were read, and
     `fixed_tokens` what Claude counted for the constant part of a request, where it was asked.
-    Release 0.1.0 wrote none of `largest`, `version`, `inputs` and `fixed_tokens`. Times are UTC.
+    `redacted` counts the strings that were redacted in its requests, by kind. Release 0.1.0 wrote
+    none of `largest`, `version`, `inputs`, `fixed_tokens` and `redacted`. Times are UTC.
     """
 
     run_id: str
@@ -135,6 +136,7 @@ class Intent:
     version: str = ""
     inputs: tuple[str, ...] = ("subject", "body")
     fixed_tokens: int | None = None
+    redacted: Counter[str] = field(default_factory=Counter)
 
     @property
     def key(self) -> dict[str, str]:
@@ -273,12 +275,14 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class BlankGroup:
-    """Tickets without text that one execution gave up in one transaction."""
+class UnaskedGroup:
+    """Tickets for which one execution needed no request, written in one transaction: those
+    `without_text` were given up, `unchanged` ones keep their last answer."""
 
     number: int
     execution: str
-    tickets: int
+    without_text: int
+    unchanged: int = 0
 
 
 @dataclass(frozen=True)
@@ -288,7 +292,7 @@ class Run:
     run_id: str
     batches: tuple[Batch, ...] = ()
     rounds: tuple[Round, ...] = ()
-    blank_groups: tuple[BlankGroup, ...] = ()
+    unasked: tuple[UnaskedGroup, ...] = ()
     canaries: tuple[Canary, ...] = ()
     model_notices: Mapping[str, str] = field(default_factory=dict)
     """By execution: what it has found of the model's lifecycle; an empty text where all is well."""
@@ -317,9 +321,10 @@ class Run:
         return [batch for batch in of_round if batch.state != "not_created"]
 
     def has_work_of(self, execution: str) -> bool:
-        """Whether this execution has sent or closed a batch, or given up blank tickets."""
+        """Whether this execution has sent or closed a batch, or settled tickets without a
+        request."""
         batches = any(execution in (batch.execution, batch.closed_by) for batch in self.accepted)
-        return batches or any(group.execution == execution for group in self.blank_groups)
+        return batches or any(group.execution == execution for group in self.unasked)
 
     @property
     def next_batch(self) -> str:
@@ -335,8 +340,18 @@ class Run:
         return max(rounds, default=0) + 1
 
     @property
-    def next_blank(self) -> int:
-        return max((group.number for group in self.blank_groups), default=0) + 1
+    def next_unasked(self) -> int:
+        return max((group.number for group in self.unasked), default=0) + 1
+
+    @property
+    def empty(self) -> int:
+        """Tickets without any text, given up without a request."""
+        return sum(group.without_text for group in self.unasked)
+
+    @property
+    def unchanged(self) -> int:
+        """Tickets whose last answer still stood, and that were not asked."""
+        return sum(group.unchanged for group in self.unasked)
 
 
 def number_of(record: str) -> int:

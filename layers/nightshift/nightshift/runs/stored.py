@@ -15,12 +15,12 @@ from msgspec.structs import asdict
 from nightshift.claude.money import Usage
 from nightshift.runs.records import (
     Batch,
-    BlankGroup,
     Canary,
     Intent,
     Round,
     Tally,
     Trouble,
+    UnaskedGroup,
     Version,
     number_of,
 )
@@ -34,6 +34,7 @@ NAMES: Mapping[str, str] = {
     "scanned": "walked",
     "still_pending": "left",
     "why_not_created": "refusal",
+    "without_text": "tickets",
 }
 # States whose stored value is another one.
 _STATES: Mapping[str, str] = {"not_created": "void"}
@@ -56,7 +57,7 @@ def state(of_batch: str) -> str:
 
 def names_of_a_run() -> list[str]:
     """The stored names of all that decides: a batch's bitmap is read only to collect the batch."""
-    kinds = (Batch, Canary, Round, BlankGroup, Trouble)
+    kinds = (Batch, Canary, Round, UnaskedGroup, Trouble)
     found = {name(each.name) for kind in kinds for each in fields(kind)}
     of_other_items = {"record", "notice", "of_batches"}
     return sorted((found | of_other_items | {OLD_PROBLEM}) - {"seen", "trouble", "number"})
@@ -77,6 +78,12 @@ def intent(of_batch: Batch) -> dict[str, Any]:
 
 def trouble(of_batch: Trouble) -> dict[str, Any]:
     return values(_fields(Trouble, of_batch))
+
+
+def unasked(group: UnaskedGroup) -> dict[str, Any]:
+    counted = _fields(UnaskedGroup, group)
+    del counted["number"]  # the record's name says it
+    return values(counted)
 
 
 def _fields(kind: type, record: Any) -> dict[str, Any]:
@@ -116,8 +123,8 @@ def round_(item: Mapping[str, Any]) -> Round:
     return Round(number=number_of(item["record"]), **_read(Round, item))
 
 
-def blank_group(item: Mapping[str, Any]) -> BlankGroup:
-    return BlankGroup(number=number_of(item["record"]), **_read(BlankGroup, item))
+def unasked_group(item: Mapping[str, Any]) -> UnaskedGroup:
+    return UnaskedGroup(number=number_of(item["record"]), **_read(UnaskedGroup, item))
 
 
 def version(version_name: str, item: Mapping[str, Any]) -> Version:
@@ -159,10 +166,10 @@ def _counts(item: Mapping[str, Any]) -> Counter[str]:
 
 _READ_AS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("round", "requests", "missed_polls", "readings", "fixed_tokens"), int),
-    **dict.fromkeys(("tickets", "answers"), int),
+    **dict.fromkeys(("without_text", "unchanged", "answers"), int),
     **dict.fromkeys((each.name for each in fields(Tally) if each.type is int), int),
     **dict.fromkeys(("usage", "long_usage"), _usage),
-    **dict.fromkeys(("categories", "failures", "unusable"), _counts),
+    **dict.fromkeys(("categories", "failures", "redacted", "unusable"), _counts),
     "outputs": lambda item: {output: _counts(counts) for output, counts in item.items()},
     **dict.fromkeys(_TIMES, datetime.fromisoformat),
     "state": lambda value: _STATES_READ.get(value, value),

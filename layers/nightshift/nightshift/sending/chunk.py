@@ -1,6 +1,7 @@
 """The next chunk of a round: pending tickets in key order, spooled as one request body."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -72,6 +73,8 @@ class Chunk:
     requests: int = 0
     bound_trillionths: int = 0
     largest_trillionths: int = 0
+    redacted: Counter[str] = field(default_factory=Counter)
+    """How many strings of each kind were redacted in its requests."""
     long_ids: dict[str, str] = field(default_factory=dict)
     fixed_tokens: int | None = None
     """What Claude counted for the constant part of a request, in tokens; None if not asked."""
@@ -92,12 +95,16 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds chunks of one task for one model; tickets without text go to `on_blank`."""
+    """Builds chunks of one task for one model; tickets that need no request go to `on_unasked`.
+
+    `version` is the name of today's task version.
+    """
 
     task: Task
     template: RequestTemplate
     bound: Bound
-    on_blank: Callable[[Ticket], None]
+    version: str
+    on_unasked: Callable[[Ticket], None]
 
     def build(self, tickets: Iterable[tuple[str, Ticket | None]], room: Room) -> Chunk:
         """Take tickets that are still pending, in key order, until one does not fit."""
@@ -106,9 +113,8 @@ class Builder:
             if chunk.requests >= room.requests or room.out_of_time():
                 chunk.full = "requests" if chunk.requests >= room.requests else "time"
                 break
-            message = self._message(ticket)
-            if ticket is not None and message is not None:
-                chunk.full = self._add(chunk, ticket, message, room)
+            if ticket is not None and ticket.status == PENDING:
+                chunk.full = self._take(chunk, ticket, room)
             if chunk.full:
                 break
             chunk.first = chunk.first or ticket_id
@@ -116,13 +122,17 @@ class Builder:
         chunk.body.finish()
         return chunk
 
-    def _message(self, ticket: Ticket | None) -> str | None:
-        if ticket is None or ticket.status != PENDING:
-            return None
-        message = self.task.message_for(ticket.shown)
+    def _take(self, chunk: Chunk, ticket: Ticket, room: Room) -> str:
+        """Put a ticket into the chunk if it needs a request; returns the limit it goes beyond."""
+        unchanged = ticket.is_unchanged(self.version)
+        message, redacted = (None, {}) if unchanged else self.task.counted_message_for(ticket.shown)
         if message is None:
-            self.on_blank(ticket)
-        return message
+            self.on_unasked(ticket)
+            return ""
+        full = self._add(chunk, ticket, message, room)
+        if redacted and not full:
+            chunk.redacted.update(redacted)
+        return full
 
     def _add(self, chunk: Chunk, ticket: Ticket, message: str, room: Room) -> str:
         encoding, name = custom_id.name_ticket(ticket.ticket_id)

@@ -11,10 +11,11 @@ from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 from nightshift.observability import logger
 from nightshift.runs.ledger import Stale, month_of
 from nightshift.runs.records import REJECTED, TOO_LARGE, TRY_LATER, Batch, Round, Run, Version
-from nightshift.sending.blank import BlankTickets
 from nightshift.sending.chunk import Builder, Chunk, Room
 from nightshift.sending.refusal import refusals_in_a_row, seconds_to_wait
+from nightshift.sending.unasked import UnaskedTickets
 from nightshift.task.request import template_for
+from nightshift.tickets.ticket import marks_of
 
 # Seconds that a call must have left to send a chunk: the question about the model and the create
 # with its timeout must still fit.
@@ -57,10 +58,13 @@ class Sender:
         counted = self._fixed_tokens() if first else None
         requests = min(len(first), room.requests)
         template = template_for(stack.task, stack.settings.model, counted, requests)
-        blank = BlankTickets(stack.tickets, stack.ledger, self.run, self.execution)
-        builder = Builder(stack.task, template, template.bound(stack.price), blank.add)
-        chunk = builder.build(stack.tickets.walk(chain(first, ids), stack.task.inputs), room)
-        blank.flush()
+        today = self.version.name
+        unasked = UnaskedTickets(stack.tickets, stack.ledger, self.run, self.execution, today)
+        bound = template.bound(stack.price)
+        builder = Builder(stack.task, template, bound, today, unasked.add)
+        inputs, marks = stack.task.inputs, marks_of(stack.task.output)
+        chunk = builder.build(stack.tickets.walk(chain(first, ids), inputs, marks), room)
+        unasked.flush()
         chunk.fixed_tokens = counted
         return chunk
 
@@ -138,6 +142,7 @@ class Sender:
             requests=chunk.requests,
             bound=chunk.bound,
             largest=chunk.largest,
+            redacted=chunk.redacted,
             intent_at=datetime.now(UTC),
         )
 

@@ -111,6 +111,8 @@ def version_of(task: Task, model: str) -> str:
     decides what is asked and which answers are allowed. Cache marks, prices and comments change
     nothing."""
     shown = [list(task.input.items()), task.message, task.examples]
+    if task.redact:  # without it, a version is called what it always was
+        shown.append(sorted(task.redact))
     outputs = {name: output.model_dump() for name, output in task.output.items()}
     same = _encode([_template(task, model, task.system_prompt), shown, outputs])
     return f"{task.name}@{blake2b(same, digest_size=4).hexdigest()}"

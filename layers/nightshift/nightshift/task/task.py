@@ -3,6 +3,7 @@
 import re
 import string
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
@@ -22,9 +23,11 @@ from pydantic import (
 from nightshift.claude.money import Price
 from nightshift.claude.prices import PriceTable, published
 from nightshift.errors import PriceUnknown, SettingsInvalid
+from nightshift.task import redaction
 from nightshift.task.answer import Contract
 from nightshift.task.html_text import cut, is_blank, plain
-from nightshift.task.outputs import NotAllowed, Output, Unsure
+from nightshift.task.outputs import NotAllowed, Output, Text, Texts, Unsure, Value
+from nightshift.task.redaction import Kind
 
 TASKS = Path(__file__).parents[1] / "tasks"
 DEFAULT = "ticket-classification"
@@ -60,11 +63,20 @@ class Task(BaseModel):
     message: str = Field(min_length=1)
     max_tokens: int = Field(ge=1, strict=True)
     items: tuple[str, str] = ("ticket", "tickets")
+    redact: tuple[Kind, ...] = Field(default=(), json_schema_extra={"uniqueItems": True})
     input: dict[str, Annotated[int, Field(ge=1, strict=True)]] = Field(min_length=1)
     output: dict[str, Output] = Field(min_length=1)
     examples: tuple[dict[str, Any], ...] = ()
     models: dict[str, dict[str, Any]] = {}
     prices: dict[str, Price] = {}
+
+    @field_validator("redact")
+    @classmethod
+    def _each_once(cls, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        doubled = [kind for kind, count in Counter(kinds).items() if count > 1]
+        if doubled:
+            raise ValueError(f"{doubled[0]!r} stands there twice: leave one out")
+        return kinds
 
     @field_validator("input")
     @classmethod
@@ -132,22 +144,42 @@ class Task(BaseModel):
         written = "".join(
             text + (self.contract.asked if name else "") for text, name in _parts(self.system)
         )
-        return "\n\n".join([written.strip(), *self._examples])
+        redacted = [redaction.explained(self.redact)] if self.redact else []
+        return "\n\n".join([written.strip(), *redacted, *self._examples])
 
     @property
     def _examples(self) -> Iterator[str]:
         for example in self.examples:
             message = self.message_for([_shown(example[name]) for name in self.input])
-            yield f"Example:\n{message}\n{self.contract.spelled(example)}"
+            answer = {name: self._as_answered(name, example[name]) for name in self.output}
+            yield f"Example:\n{message}\n{self.contract.spelled(answer)}"
+
+    def _as_answered(self, name: str, value: Value) -> Value:
+        """An example's answer as Claude could give it, who never sees what is redacted."""
+        output = self.output[name]
+        if isinstance(output, Text) and isinstance(value, str):
+            return redaction.redact(value, self.redact, output.max_characters)[0]
+        if isinstance(output, Texts) and isinstance(value, list):
+            most = output.max_characters
+            return [redaction.redact(text, self.redact, most)[0] for text in value]
+        return value
 
     def message_for(self, shown: Sequence[Shown]) -> str | None:
         """The user message of a ticket; None where no input has text that a person would see."""
-        limits = self.input.values()
-        texts = [
-            cut(plain(text) if markup else text, most)
-            for (text, markup), most in zip(shown, limits, strict=True)
-        ]
-        return None if all(map(is_blank, texts)) else self._filled(texts)
+        return self.counted_message_for(shown)[0]
+
+    def counted_message_for(self, shown: Sequence[Shown]) -> tuple[str | None, Mapping[str, int]]:
+        """The user message of a ticket, and how many strings of each kind were redacted in it."""
+        texts = [plain(text) if markup else text for text, markup in shown]
+        # A cut before could leave the half of a number.
+        texts, redacted = self._redacted(texts) if self.redact else (texts, {})
+        texts = [cut(text, most) for text, most in zip(texts, self.input.values(), strict=True)]
+        return None if all(map(is_blank, texts)) else self._filled(texts), redacted
+
+    def _redacted(self, texts: Sequence[str]) -> tuple[list[str], Counter[str]]:
+        limits = zip(texts, self.input.values(), strict=True)
+        pairs = [redaction.redact(text, self.redact, most) for text, most in limits]
+        return [text for text, _ in pairs], sum((counts for _, counts in pairs), Counter[str]())
 
     def _filled(self, texts: Sequence[str]) -> str:
         """The message with texts in the place of the inputs, without tags of their own: a text

@@ -112,7 +112,7 @@ class TicketTable:
                 yield item[self.key]["S"]
 
     def walk(
-        self, ids: Iterable[str], inputs: Sequence[str]
+        self, ids: Iterable[str], inputs: Sequence[str], marks: Sequence[str] = ()
     ) -> Iterator[tuple[str, Ticket | None]]:
         """Read tickets in the order of the ids given, a few calls ahead of the caller. None stands
         for a ticket that is gone."""
@@ -121,20 +121,23 @@ class TicketTable:
         with ThreadPoolExecutor(_READS_AHEAD) as pool:
             while True:
                 while len(reads) < _READS_AHEAD and (group := next(groups, None)):
-                    reads.append((group, pool.submit(self.read, group, inputs)))
+                    reads.append((group, pool.submit(self.read, group, inputs, marks)))
                 if not reads:
                     return
                 group, read = reads.popleft()
                 found = read.result()
                 yield from ((ticket_id, found.get(ticket_id)) for ticket_id in group)
 
-    def read(self, ids: Sequence[str], inputs: Sequence[str]) -> dict[str, Ticket]:
-        """Read at most 100 tickets as they are now, with the attributes named as their inputs.
+    def read(
+        self, ids: Sequence[str], inputs: Sequence[str], marks: Sequence[str] = ()
+    ) -> dict[str, Ticket]:
+        """Read at most 100 tickets as they are now, with the attributes named as their inputs and
+        as their marks.
 
         A ticket that is gone is missing from the result.
         """
         key = self.key
-        every = dict.fromkeys((key, *_READ, *inputs))
+        every = dict.fromkeys((key, *_READ, *inputs, *marks))
         names = {f"#{n}": name for n, name in enumerate(every)}  # it may be a reserved word
         wanted: Any = {
             self.name: {
@@ -149,7 +152,7 @@ class TicketTable:
         while wanted:
             answer = self.dynamodb.batch_get_item(RequestItems=wanted)
             for item in answer["Responses"].get(self.name, []):
-                ticket = _ticket(item, key, inputs)
+                ticket = _ticket(item, key, inputs, marks)
                 found[ticket.ticket_id] = ticket
             left = answer.get("UnprocessedKeys", {})
             if left and len(left[self.name]["Keys"]) == len(wanted[self.name]["Keys"]):
@@ -260,7 +263,9 @@ class TicketTable:
         return {
             "TableName": self.name,
             "Key": {self.key: {"S": ticket.ticket_id}},
-            "UpdateExpression": f"SET {sets}" + (f" REMOVE {removes}" if removes else ""),
+            "UpdateExpression": " ".join(
+                f"{verb} {what}" for verb, what in (("SET", sets), ("REMOVE", removes)) if what
+            ),
             "ConditionExpression": " AND ".join(conditions),
             "ExpressionAttributeNames": {alias: name for name, alias in short.items()},
             "ExpressionAttributeValues": values,
@@ -318,11 +323,14 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _ticket(item: Mapping[str, Any], key: str, inputs: Sequence[str]) -> Ticket:
+def _ticket(
+    item: Mapping[str, Any], key: str, inputs: Sequence[str], marks: Sequence[str]
+) -> Ticket:
     return Ticket(
         ticket_id=item[key]["S"],
         guards={name: item.get(name) for name in GUARDED},
         inputs={name: item.get(name) for name in inputs},
         attempts=int(Decimal(item.get("classification_attempts", {}).get("N", 0))),
         failed_before="classification_error" in item,
+        marks={name: item.get(name) for name in marks},
     )

@@ -3,7 +3,7 @@
 Here alone stands which attributes Nightshift writes, and how DynamoDB spells them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,6 +16,16 @@ STATUS_INDEX = "by_classification_status"
 # Beside a ticket's inputs, what decides: a ticket that differs there is not the one that was read.
 GUARDED = ("classification_status", "classification_batch_id")
 _TRIED = ("classification_attempts", "classification_error")
+_EXPECTED = "expected_"
+# What says of an answer how it came about; without one of these, nobody knows whether it stands.
+_OF_AN_ANSWER = ("classified_as", "classified_from", "classified_with")
+
+
+def marks_of(outputs: Iterable[str]) -> tuple[str, ...]:
+    """The attributes that say whether the last answer of a ticket still stands, for a task with
+    these outputs."""
+    named = [*outputs]
+    return (*_OF_AN_ANSWER, *named, *(f"{_EXPECTED}{name}" for name in named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,9 @@ class Change:
 class Ticket:
     """A ticket as it stands in the table. Every write to it depends on its `guards` and `inputs`.
 
-    `inputs` are the attributes that a task reads, by their names, None for one that is not there.
-    `attempts` are the answers to it that had to be thrown away.
+    `inputs` are the attributes that a task reads, by their names, None for one that is not there;
+    `marks` likewise those of `marks_of`, where they were read. `attempts` are the answers to it
+    that had to be thrown away.
     """
 
     ticket_id: str
@@ -60,6 +71,7 @@ class Ticket:
     inputs: dict[str, Attribute | None] = field(default_factory=dict)
     attempts: int = 0
     failed_before: bool = False
+    marks: dict[str, Attribute | None] = field(default_factory=dict)
 
     @property
     def status(self) -> str | None:
@@ -87,7 +99,20 @@ class Ticket:
     @property
     def as_read(self) -> dict[str, Attribute | None]:
         """All that must still be so when the ticket is written."""
-        return self.guards | self.inputs
+        return self.guards | self.inputs | self.marks
+
+    def is_unchanged(self, version: str) -> bool:
+        """Whether the last answer still stands: this task version gave it to the inputs as they
+        are now, and every output is still there. Never for a ticket whose right answer is known
+        beforehand, since such a ticket is asked to learn how right Claude is."""
+        known = {name for name, value in self.marks.items() if value is not None}
+        wanted = {name for name in self.marks if not name.startswith(_EXPECTED)}
+        return (
+            bool(wanted)
+            and known == wanted
+            and _string(self.marks["classified_with"]) == version
+            and _string(self.marks["classified_from"]) == self.digest
+        )
 
     # What may become of a ticket.
 
@@ -131,10 +156,18 @@ class Ticket:
         }
         return Change(self, values | tried)
 
+    def answer_kept(self) -> Change:
+        """The last answer still stands: the ticket asks no more, and nothing else changes."""
+        return Change(self, {}, ("classification_status", *_TRIED))
+
     def asked_again(self) -> Change:
         """A ticket that was given up asks again. The error stays: it says that attempts start
         from 0."""
         return Change(self, {"classification_status": {"S": PENDING}})
+
+    def asked_anew(self) -> Change:
+        """A ticket that has an answer asks again, and is not taken for an unchanged one."""
+        return Change(self, {"classification_status": {"S": PENDING}}, ("classified_with",))
 
     def given_up_without_room(self) -> Change:
         """A ticket of nearly 400 KB takes no further attribute: it is given up in fewer bytes."""

@@ -51,10 +51,10 @@ def unusable(result: Result, task: Task) -> str:
     answer that the task allows, and where there is none."""
     if result.kind != "succeeded":
         return ""
-    return "" if _answer(result, task) else _reason(result)
+    return "" if answer_of(result, task) else _reason(result)
 
 
-def _answer(result: Result, task: Task) -> Answer | None:
+def answer_of(result: Result, task: Task) -> Answer | None:
     """The answer, where it came to its end and the task allows it."""
     return task.contract.read(result.answer) if result.stop_reason == "end_turn" else None
 
@@ -83,7 +83,7 @@ def _already_shown(result: Result, ticket: Ticket, task: Task) -> Decision:
         return Decision("failed", reason=_reason(result))
     if ticket.attempts:
         return Decision("requeued", still_pending=ticket.status == PENDING)
-    answer = _answer(result, task)
+    answer = answer_of(result, task)
     return Decision("unsure" if answer and answer.unsure else "classified", answer=answer)
 
 
@@ -95,7 +95,7 @@ def _errored(result: Result, ticket: Ticket, rules: Rules) -> Decision:
 
 
 def _answered(result: Result, ticket: Ticket, rules: Rules) -> Decision:
-    answer = _answer(result, rules.task)
+    answer = answer_of(result, rules.task)
     if answer is None and rules.outdated and result.stop_reason == "end_turn":
         return Decision("requeued", still_pending=True)
     if answer is None:

@@ -1,0 +1,1 @@
+"""`make tickets-load`: tickets of a file into the table of a deployed stack."""
