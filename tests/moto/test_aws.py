@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.loaders import ExtrasProcessor
 
 from nightshift import aws
 from nightshift.errors import SettingsInvalid
@@ -37,6 +38,7 @@ SDK = WIRE | {
     "map": {"M": {"seal": {"B": b"\xfb"}, "deep": {"M": {"BOOL": {"BOOL": False}}}}},
 }
 KEY = {"ticket_id": {"S": "T-1"}}
+CBOR = "smithy-rpc-v2-cbor"
 
 
 @pytest.fixture(autouse=True)
@@ -180,11 +182,68 @@ def test_each_statement_has_its_answer() -> None:
     assert ours.batch_execute_statement(Statements=statements)["Responses"] == answers
 
 
+def extended_by(monkeypatch: pytest.MonkeyPatch, models: Path) -> Any:
+    """A new client whose model is extended by other files than ours."""
+    monkeypatch.setattr(aws, "_MODELS", models)
+    monkeypatch.setattr(aws, "_session", aws._session.__wrapped__)
+    return aws.dynamodb.__wrapped__()
+
+
+def extras(folder: Path, *shapes: str) -> Path:
+    """Files that extend no more than these shapes, as ours do."""
+    [ours] = aws._MODELS.rglob("*.json")
+    merged = json.loads(ours.read_bytes())["merge"]
+    kept = {name: merged["shapes"][name] for name in shapes}
+    file = folder / ours.relative_to(aws._MODELS)
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"merge": {"shapes": kept}}))
+    return folder
+
+
+def test_shapes_that_another_model_calls_otherwise_are_merely_copied(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ours = extended_by(monkeypatch, extras(tmp_path, "AttributeValue"))
+    ours.put_item(TableName=TICKETS, Item=WIRE)
+
+    read = ours.batch_get_item(RequestItems={TICKETS: {"Keys": [KEY]}})["Responses"][TICKETS]
+
+    assert read == [WIRE]
+    assert client("dynamodb").get_item(TableName=TICKETS, Key=KEY)["Item"] == SDK
+
+
 def test_a_boto3_whose_model_cannot_be_extended_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(aws, "_MODELS", tmp_path)
-    monkeypatch.setattr(aws, "_session", aws._session.__wrapped__)
-
     with pytest.raises(SettingsInvalid, match=r"boto3 .* has another model of DynamoDB"):
-        aws.dynamodb.__wrapped__()
+        extended_by(monkeypatch, extras(tmp_path, "ItemList", "KeyList"))
+
+
+def test_models_of_the_environment_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+
+    ours = extended_by(monkeypatch, aws._MODELS)
+    ours.put_item(TableName=TICKETS, Item=WIRE)
+
+    assert ours.get_item(TableName=TICKETS, Key=KEY)["Item"] == WIRE
+
+
+def test_the_protocol_stays_json_in_which_a_document_is_what_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A later model may speak a binary protocol, in which base64 text would stay a text."""
+    process = ExtrasProcessor.process
+
+    def of_a_later_model(self: ExtrasProcessor, model: dict[str, Any], found: Any) -> None:
+        if "metadata" in model:
+            model["metadata"] |= {"protocol": CBOR, "protocols": [CBOR]}
+        process(self, model, found)
+
+    with monkeypatch.context() as later:
+        later.setattr(ExtrasProcessor, "process", of_a_later_model)
+        ours = extended_by(later, aws._MODELS)
+    ours.put_item(TableName=TICKETS, Item=WIRE)
+
+    assert client("dynamodb").get_item(TableName=TICKETS, Key=KEY)["Item"] == SDK
