@@ -16,6 +16,7 @@ from typing import Any
 from nightshift.collect import collect
 from nightshift.deployment import Deployment
 from nightshift.events import CollectCall, StatusCall, SubmitCall
+from nightshift.observability import metrics
 from nightshift.status import status
 from nightshift.submit import submit
 from tests.bench import child, ours
@@ -55,6 +56,7 @@ def main(function: str) -> None:
         clock = child.Clock()
         with clock.running():
             answer = CALLS[function](call["event"], stack)
+        metrics.clear_metrics()  # as after each call of a Lambda, which hands them on
         told = {"answer": answer, **vars(clock), "peak_mb": child.peak_mb()}
         print(json.dumps(told), file=answers, flush=True)
 

@@ -104,8 +104,8 @@ class Stage:
 def stage(tickets: Path, pending: int, *claude_as: int) -> Iterator[Stage]:
     """Both servers, until the block is left. However this process ends, they end too."""
     with (
-        _server("tests.bench.dynamodb", str(tickets), str(pending)) as dynamodb,
-        _server("tests.bench.claude", *map(str, claude_as)) as claude,
+        server("tests.bench.dynamodb", str(tickets), str(pending)) as dynamodb,
+        server("tests.bench.claude", *map(str, claude_as)) as claude,
     ):
         yield Stage(dynamodb, claude)
 
@@ -166,7 +166,8 @@ def as_a_function_has_it(environment: dict[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _server(*module: str) -> Iterator[str]:
+def server(*module: str) -> Iterator[str]:
+    """A server of the benchmark in a process of its own, by its address."""
     process = subprocess.Popen(
         [sys.executable, "-m", *module],
         cwd=REPOSITORY,
