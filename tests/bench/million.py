@@ -43,7 +43,7 @@ class Plan:
 
     def __str__(self) -> str:
         name = f"{self.tickets:,} in batches of {self.per_batch:,}"
-        return f"{name}, each {self.expiring}th expires" if self.expiring else name
+        return f"{name}, every {self.expiring}th of which expires" if self.expiring else name
 
 
 @dataclass
@@ -196,9 +196,8 @@ def measure(tickets: Path, most: int, tell: Tell) -> list[Subject]:
     plans = [
         Plan(most // 100, usual),
         Plan(most // 10, usual),
-        Plan(most, usual),
-        Plan(most, large),
         Plan(most, usual, expiring=EXPIRING),
+        Plan(most, large),
         Plan(most // 10, most // 10_000),
     ]
     nights = [play(plan, tickets, tell) for plan in plans]
