@@ -191,14 +191,14 @@ def wrong(plan: Plan, report: dict[str, Any], books: dict[str, Any]) -> list[str
 
 
 def measure(tickets: Path, most: int, tell: Tell) -> list[Subject]:
-    """`most` tickets, and a tenth and a hundredth of that for comparison."""
+    """`most` tickets, a tenth and a hundredth of that for comparison, and a thousand batches."""
     usual, large = most // 100, most // 10
     plans = [
         Plan(most // 100, usual),
         Plan(most // 10, usual),
         Plan(most, usual, expiring=EXPIRING),
         Plan(most, large),
-        Plan(most // 10, most // 10_000),
+        Plan(most // 100, most // 100_000),  # a thousand batches
     ]
     nights = [play(plan, tickets, tell) for plan in plans]
     return [_nights(nights), _reads(nights)]
