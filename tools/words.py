@@ -20,6 +20,11 @@ def share(part: float) -> str:
     return ">99 %" if 0.995 <= part < 1 else f"{100 * part:.0f} %"
 
 
+def fine_share(part: float) -> str:
+    """The same to a tenth of a percent."""
+    return f"{100 * part:.1f} %"
+
+
 def duration(span: timedelta) -> str:
     """In its two largest units."""
     seconds = round(span.total_seconds())

@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from nightshift.task.outputs import NotAllowed, Output, Text, Texts, Unsure
+from nightshift.quality.gold import UNKNOWN, is_comparable
+from nightshift.task.outputs import NotAllowed, Output, Unsure
 from nightshift.task.task import Shown, Task
+from nightshift.tickets.ticket import EXPECTED
 from tools.desk.files.columns import KEY, parse_map
-from tools.desk.files.expected import EXPECTED
 from tools.desk.files.problems import UnusableFile
 from tools.desk.files.rows import check_name, columns_of, rows
 from tools.desk.files.text import encoding_of
@@ -23,8 +24,6 @@ from tools.desk.files.tickets import read as read_tickets
 from tools.local.sample import shipped
 
 SAMPLE = Path(shipped.__file__).with_name("labelled.csv")
-UNKNOWN = ":unknown"
-"""The class of an expected value that the task does not have; no label may hold a colon."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 type Classes = tuple[str, ...]
@@ -90,7 +89,7 @@ def _row(ticket: Mapping[str, Any], task: Task) -> Row:
     expected = {
         name: _expected(output, ticket[f"{EXPECTED}{name}"])
         for name, output in task.output.items()
-        if f"{EXPECTED}{name}" in ticket and is_compared(output)
+        if f"{EXPECTED}{name}" in ticket and is_comparable(output)
     }
     return Row(ticket[KEY], [shown(ticket.get(name)) for name in task.inputs], expected)
 
@@ -100,11 +99,6 @@ def shown(value: object) -> Shown:
     if value is None or isinstance(value, str):
         return value or "", True
     return _encode(value).decode(), False
-
-
-def is_compared(output: Output) -> bool:
-    """Whether an answer can be right or wrong: texts are never compared."""
-    return not isinstance(output, Text | Texts)
 
 
 def classes_of(value: object) -> Classes:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nightshift.claude.money import NOTHING, Usage
 from nightshift.claude.results import Result
+from nightshift.quality.gold import UNKNOWN
 from nightshift.quality.statistics import (
     ByClass,
     Classes,
@@ -20,7 +21,7 @@ from nightshift.quality.statistics import (
 )
 from nightshift.writing.decision import answer_of
 from tools.desk.evaluate.series import Series
-from tools.desk.labelled import UNKNOWN, Row, classes_of
+from tools.desk.labelled import Row, classes_of
 
 NO_ANSWER = ":unusable"
 """The class of an answer that the task does not allow: such an answer counts as wrong."""

@@ -9,7 +9,7 @@ from tools.desk.evaluate import screen
 from tools.desk.evaluate.judging import Card, Flips
 from tools.desk.try_task.screen import usd
 from tools.operate import night_report
-from tools.pages import environment
+from tools.pages.templates import environment
 from tools.version import VERSION
 
 MOST_CONFUSIONS = 40
@@ -19,14 +19,9 @@ _LOOK = Path(night_report.__file__).parent
 
 def page(file: str, cards: Sequence[Card], changes: Sequence[Flips], note: str = "") -> str:
     """The page. `note` is said under the headline, such as who answered."""
-    templates = environment(Path(__file__).parent, _LOOK)  # page.css is the night report's
-    templates.filters |= {
-        "number": "{:,}".format,
-        "percent": screen.percent,
-        "usd": usd,
-        "spelled": ", ".join,
-    }
-    return templates.get_template("evaluation.html.j2").render(
+    made = environment(Path(__file__).parent, _LOOK)  # page.css is the night report's
+    made.filters |= {"percent": screen.percent, "usd": usd, "spelled": ", ".join}
+    return made.get_template("evaluation.html.j2").render(
         file=file,
         cards=cards,
         changes=changes,

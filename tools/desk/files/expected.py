@@ -7,7 +7,6 @@ import msgspec
 from nightshift.task.outputs import Boolean, Integer, Labels, Output, Texts
 from tools.desk.files.problems import BadLine
 
-EXPECTED = "expected_"
 _YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from nightshift.task.task import Task
+from nightshift.tickets.ticket import EXPECTED
 from tools.desk.files.columns import KEY, Columns, parse_map
-from tools.desk.files.expected import EXPECTED, expected
+from tools.desk.files.expected import expected
 from tools.desk.files.problems import BadLine, UnusableFile
 from tools.desk.files.rows import check_name, columns_of, rows
 from tools.desk.files.text import NAMES, UTF_8, encoding_of

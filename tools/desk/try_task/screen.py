@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from nightshift.claude.money import BATCH_FACTOR
+from nightshift.quality.gold import UNKNOWN
 from nightshift.task import redaction
-from tools.desk.labelled import UNKNOWN, classes_of
+from tools.desk.labelled import classes_of
 from tools.desk.try_task.asking import Trial, Tried
 from tools.local.night.screen import readable
 from tools.words import count

@@ -42,6 +42,8 @@ class Record:
 
     `kept` is what its last execution reported. `failed` are the tickets that it gave up and that
     are still failed, at most MOST_TICKETS_READ. `earlier` counts the categories of the runs before.
+    `pending_now` and `waiting_now` count tickets of all runs: those that wait for an answer, and
+    for a person.
     """
 
     stack: Stack
@@ -52,6 +54,7 @@ class Record:
     earlier: Counter[str]
     pending_now: int
     running: bool
+    waiting_now: int = 0
 
     @cached_property
     def output(self) -> dict[str, Any]:
@@ -154,6 +157,7 @@ def read(stack: Stack, run_id: str | None) -> Record:
         sum(map(Counter, counted[:RUNS_COMPARED]), Counter()),
         TicketTable(stack.dynamodb, stack.ticket_table).count_pending(),
         _is_running(stack, chosen),
+        TicketTable(stack.dynamodb, stack.ticket_table).count_waiting(),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from nightshift.claude.money import NOTHING, Usage
 from nightshift.errors import NightshiftError, gravity
+from nightshift.quality.gold import Gold, together
 
 type State = Literal["creating", "open", "closed", "not_created"]
 
@@ -32,7 +33,8 @@ class Tally:
     price differs. `categories` counts the answers of the first output that is a label, `failures`
     the failed by why they were given up, `unusable` the succeeded whose answer the task does not
     allow, by what is wrong. `outputs` counts what was answered, by output; what is counted of an
-    answer depends on the type of the output (`task/outputs.py`).
+    answer depends on the type of the output (`task/outputs.py`). `gold` compares the classified
+    with what was known beforehand, where anything was.
     """
 
     classified: int = 0
@@ -52,11 +54,12 @@ class Tally:
     failures: Counter[str] = field(default_factory=Counter)
     unusable: Counter[str] = field(default_factory=Counter)
     outputs: Mapping[str, Counter[str]] = field(default_factory=dict)
+    gold: Gold = field(default_factory=Gold)
 
     def __add__(self, other: Self) -> Self:
         numbers = [f.name for f in fields(self) if f.name != "outputs"]
         sums = {name: getattr(self, name) + getattr(other, name) for name in numbers}
-        return replace(self, **sums, outputs=_together(self.outputs, other.outputs))
+        return replace(self, **sums, outputs=together((self.outputs, other.outputs)))
 
     @property
     def accounted(self) -> int:
@@ -67,16 +70,6 @@ class Tally:
     def read(self) -> int:
         """How many requests have a result that was read, whatever the result said."""
         return self.succeeded + self.errored + self.canceled + self.expired
-
-
-def _together(
-    one: Mapping[str, Counter[str]], other: Mapping[str, Counter[str]]
-) -> dict[str, Counter[str]]:
-    """Counts by output, added up; a sum of integers may be negative."""
-    total = {name: Counter(counts) for name, counts in one.items()}
-    for name, counts in other.items():
-        total.setdefault(name, Counter()).update(counts)
-    return total
 
 
 @dataclass(frozen=True, slots=True)

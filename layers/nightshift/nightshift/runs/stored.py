@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from nightshift.claude.money import Usage
+from nightshift.quality.gold import Gold
 from nightshift.runs.records import (
     Batch,
     Canary,
@@ -98,7 +99,12 @@ def _value(field: str, value: Any) -> Any:
         return value and value.isoformat()
     match value:
         case Tally():
-            return values(_fields(Tally, value))
+            counted = _fields(Tally, value)
+            if not value.gold:  # most nights know nothing beforehand, and store nothing of it
+                del counted["gold"]
+            return values(counted)
+        case Gold():
+            return value.plain
         case Usage():
             return asdict(value)
         case Counter():
@@ -180,6 +186,7 @@ _READ_AS: Mapping[str, Callable[[Any], Any]] = {
     "outputs": lambda item: {output: _counts(counts) for output, counts in item.items()},
     **dict.fromkeys(_TIMES, datetime.fromisoformat),
     "state": lambda value: _STATES_READ.get(value, value),
+    "gold": Gold.read,
     "inputs": tuple,
     "not_ours": frozenset,
     "seen": bytes,

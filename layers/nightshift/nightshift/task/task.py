@@ -2,6 +2,7 @@
 
 import re
 import string
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -170,11 +171,21 @@ class Task(BaseModel):
 
     def counted_message_for(self, shown: Sequence[Shown]) -> tuple[str | None, Mapping[str, int]]:
         """The user message of a ticket, and how many strings of each kind were redacted in it."""
-        texts = [plain(text) if markup else text for text, markup in shown]
+        texts, redacted = self._read_of(_plain(shown))
+        return None if all(map(is_blank, texts)) else self._filled(texts), redacted
+
+    def read_and_cut(self, shown: Sequence[Shown]) -> list[tuple[str, str]]:
+        """Of each input what Claude reads, and what was cut off behind it. Both are redacted."""
+        texts = _plain(shown)
+        whole = [redaction.redact(text, self.redact, sys.maxsize)[0] for text in texts]
+        read, _ = self._read_of(texts)
+        return [(text, all_[len(text) :]) for text, all_ in zip(read, whole, strict=True)]
+
+    def _read_of(self, texts: Sequence[str]) -> tuple[Sequence[str], Mapping[str, int]]:
         # A cut before could leave the half of a number.
         texts, redacted = self._redacted(texts) if self.redact else (texts, {})
-        texts = [cut(text, most) for text, most in zip(texts, self.input.values(), strict=True)]
-        return None if all(map(is_blank, texts)) else self._filled(texts), redacted
+        limits = zip(texts, self.input.values(), strict=True)
+        return [cut(text, most) for text, most in limits], redacted
 
     def _redacted(self, texts: Sequence[str]) -> tuple[list[str], Counter[str]]:
         limits = zip(texts, self.input.values(), strict=True)
@@ -198,6 +209,10 @@ class Task(BaseModel):
     def price_table(self) -> PriceTable:
         """Every model with a known price: the published ones and what this task adds."""
         return published().including(self.prices)
+
+
+def _plain(shown: Sequence[Shown]) -> list[str]:
+    return [plain(text) if markup else text for text, markup in shown]
 
 
 def _shown(value: object) -> Shown:

@@ -62,6 +62,27 @@ def spelled(value: Value) -> Attribute:
     return {"L": [{"S": each} for each in value]}
 
 
+def value(attribute: Attribute | None) -> Value | None:
+    """What an attribute says as the value of an output: the reverse of `spelled`, and what people
+    may write by hand. None for nothing, which is NULL and the empty string too; what no output can
+    be is given as its text.
+    """
+    if attribute is None:
+        return None
+    [(kind, held)] = attribute.items()
+    match kind:
+        case "BOOL":
+            return bool(held)
+        case "N" if (number := Decimal(held)) == number.to_integral_value():
+            return int(number)
+        case "L":
+            return [text(each) for each in held]
+        case "SS":
+            return sorted(held)
+        case _:
+            return text(attribute) or None
+
+
 def canonical(attributes: Iterable[Attribute | None]) -> bytes:
     """Bytes that are the same for attributes that DynamoDB calls equal, and differ for all others.
 

@@ -15,7 +15,16 @@ from nightshift.pace import Pace, pause
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.table_check import key_of
-from nightshift.tickets.ticket import FAILED, GUARDED, PENDING, STATUS_INDEX, Change, Ticket
+from nightshift.tickets.ticket import (
+    EXPECTED,
+    FAILED,
+    GUARDED,
+    PENDING,
+    REVIEW,
+    STATUS_INDEX,
+    Change,
+    Ticket,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -92,6 +101,10 @@ class TicketTable:
         """Ids of tickets that were given up, in key order. The index may lag behind."""
         return self._ids(FAILED)
 
+    def review_ids(self) -> Iterator[str]:
+        """Ids of tickets that wait for a person, in key order. The index may lag behind."""
+        return self._ids(REVIEW)
+
     def _ids(self, status: str, after: str = "") -> Iterator[str]:
         condition = "classification_status = :status"
         values: dict[str, Attribute] = {":status": {"S": status}}
@@ -129,15 +142,20 @@ class TicketTable:
                 yield from ((ticket_id, found.get(ticket_id)) for ticket_id in group)
 
     def read(
-        self, ids: Sequence[str], inputs: Sequence[str], marks: Sequence[str] = ()
+        self,
+        ids: Sequence[str],
+        inputs: Sequence[str],
+        marks: Sequence[str] = (),
+        outputs: Sequence[str] = (),
     ) -> dict[str, Ticket]:
         """Read at most 100 tickets as they are now, with the attributes named as their inputs and
-        as their marks.
+        as their marks, and with what is known beforehand of these outputs.
 
         A ticket that is gone is missing from the result.
         """
         key = self.key
-        every = dict.fromkeys((key, *_READ, *inputs, *marks))
+        expected = [f"{EXPECTED}{name}" for name in outputs]
+        every = dict.fromkeys((key, *_READ, *inputs, *marks, *expected))
         names = {f"#{n}": name for n, name in enumerate(every)}  # it may be a reserved word
         wanted: Any = {
             self.name: {
@@ -152,7 +170,7 @@ class TicketTable:
         while wanted:
             answer = self.dynamodb.batch_get_item(RequestItems=wanted)
             for item in answer["Responses"].get(self.name, []):
-                ticket = _ticket(item, key, inputs, marks)
+                ticket = _ticket(item, key, inputs, marks, outputs)
                 found[ticket.ticket_id] = ticket
             left = answer.get("UnprocessedKeys", {})
             if left and len(left[self.name]["Keys"]) == len(wanted[self.name]["Keys"]):
@@ -180,6 +198,12 @@ class TicketTable:
                 self._write_alone(change, refused)
         for group in _groups((change, self._statement(change)) for change in together):
             self._write_together(group, refused)
+        return refused
+
+    def write_one(self, change: Change) -> Refused:
+        """The same with a single change, which one conditional UpdateItem makes."""
+        refused = Refused()
+        self._write_alone(change, refused)
         return refused
 
     def _write_together(self, group: Sequence[_Statement], refused: Refused) -> None:
@@ -231,6 +255,11 @@ class TicketTable:
     def count_failed(self) -> int:
         """How many tickets are given up now, of all nights, as far as the index knows."""
         return self._count(FAILED)
+
+    def count_waiting(self) -> int:
+        """How many tickets wait for a person's decision now, of all nights, as far as the index
+        knows."""
+        return self._count(REVIEW)
 
     def _count(self, status: str) -> int:
         pages = self.dynamodb.get_paginator("query").paginate(
@@ -324,8 +353,13 @@ def _quoted(name: str) -> str:
 
 
 def _ticket(
-    item: Mapping[str, Any], key: str, inputs: Sequence[str], marks: Sequence[str]
+    item: Mapping[str, Any],
+    key: str,
+    inputs: Sequence[str],
+    marks: Sequence[str],
+    outputs: Sequence[str],
 ) -> Ticket:
+    known = {name: attribute.value(item.get(f"{EXPECTED}{name}")) for name in outputs}
     return Ticket(
         ticket_id=item[key]["S"],
         guards={name: item.get(name) for name in GUARDED},
@@ -333,4 +367,5 @@ def _ticket(
         attempts=int(Decimal(item.get("classification_attempts", {}).get("N", 0))),
         failed_before="classification_error" in item,
         marks={name: item.get(name) for name in marks},
+        known={name: value for name, value in known.items() if value is not None},
     )

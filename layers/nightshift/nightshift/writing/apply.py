@@ -1,13 +1,15 @@
 """Results into the ticket table, 100 at a time: read, decide, write; decide anew what changed."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nightshift.claude.money import NOTHING, Price
 from nightshift.claude.quotable import quotable
 from nightshift.claude.results import ACCOUNT_ERRORS, INVALID_REQUEST, Result
 from nightshift.errors import TableRefused
+from nightshift.quality import gold
+from nightshift.quality.gold import Gold
 from nightshift.runs.ledger import Ledger
 from nightshift.runs.records import Tally
 from nightshift.task.answer import Answer
@@ -71,7 +73,8 @@ class Applier:
         return self._sum_up(decided, unapplied=len(todo))
 
     def _decide(self, todo: Mapping[str, Result]) -> dict[str, Decision]:
-        found = self.tickets.read(list(todo), self.inputs)
+        comparable = gold.comparable(self.rules.task.output)
+        found = self.tickets.read(list(todo), self.inputs, outputs=comparable)
         return {i: decide(result, found.get(i), self.rules) for i, result in todo.items()}
 
     def _write(self, decided: dict[str, Decision]) -> tuple[list[Change], list[Change]]:
@@ -104,6 +107,16 @@ class Applier:
                 outputs[name].update(output.count(answer.values[name]))
             elif isinstance(output, Label) and output.unsure:
                 outputs[name][output.unsure] += 1
+
+    def _compare(self, decided: Iterable[Decision]) -> Gold:
+        """Answers beside what was known beforehand as the tickets were read: that is, where a call
+        died after its write, as they were read by the call that accounts for them."""
+        outputs = self.rules.task.output
+        return gold.total(
+            gold.compare(outputs, each.known, each.answer)
+            for each in decided
+            if each.answer and each.known
+        )
 
     @property
     def _first_label(self) -> str:
@@ -155,5 +168,6 @@ class Applier:
             failures=failures,
             outputs=dict(outputs),
             unusable=thrown_away,
+            gold=self._compare(decision for _, decision in decided),
         )
         return Applied(ordinals, tally, rejection, unapplied)
