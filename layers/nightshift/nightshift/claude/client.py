@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from ssl import SSLContext
 from typing import Any, NoReturn, Protocol
 
 import anthropic
@@ -354,7 +356,13 @@ def _line_with(deadline: Deadline, key: Credential) -> httpx2.Client:
         request.extensions = {**request.extensions, "trace": deadline.watch}
 
     hooks = {"request": [watch]}
-    return anthropic.DefaultHttpxClient(event_hooks=hooks, **_line_settings(key))
+    return anthropic.DefaultHttpxClient(verify=_trusted(), event_hooks=hooks, **_line_settings(key))
+
+
+@cache
+def _trusted() -> SSLContext:
+    """The certificates that are trusted: reading them takes as long as a thousand tickets."""
+    return httpx2.create_ssl_context()
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,9 +109,11 @@ class Sender:
         return Sent(created.batch_id, batch.record, batch.requests)
 
     def _free_ids(self, blocked: Sequence[Batch]) -> Iterator[str]:
-        for ticket_id in self.stack.tickets.pending_ids(self._sent_up_to()):
-            if not any(batch.first <= ticket_id <= batch.last for batch in blocked):
-                yield ticket_id
+        ids = self.stack.tickets.pending_ids(self._sent_up_to())
+        if not blocked:
+            return ids
+        ranges = [(batch.first, batch.last) for batch in blocked]
+        return (i for i in ids if not any(first <= i <= last for first, last in ranges))
 
     def _fixed_tokens(self) -> int | None:
         """Tokens of the constant part of a request, as Claude counts them; None if unknown. While

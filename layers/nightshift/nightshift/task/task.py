@@ -207,10 +207,11 @@ class Task(BaseModel):
     def _filled(self, texts: Sequence[str]) -> str:
         """The message with texts in the place of the inputs, without tags of their own: a text
         that contains `</ticket>` must not seem to end there."""
-        harmless = dict(zip(self.input, (_TAG_START.sub("\u2039", t) for t in texts), strict=True))
-        return "".join(
-            text + (harmless[name] if name else "") for text, name in self._message_parts
-        )
+        harmless = {
+            name: _TAG_START.sub("\u2039", text) if "<" in text else text
+            for name, text in zip(self.input, texts, strict=True)
+        }
+        return "".join([t + (harmless[name] if name else "") for t, name in self._message_parts])
 
     @cached_property
     def _message_parts(self) -> list[tuple[str, str]]:
