@@ -88,7 +88,7 @@ def unasked(group: UnaskedGroup) -> dict[str, Any]:
     return values(counted)
 
 
-# Most nights know nothing beforehand, and pay nothing more for the US: nothing of it is stored then.
+# Most nights know nothing beforehand and pay nothing more for the US: no zeros are stored then.
 _SELDOM_COUNTED = frozenset({"gold", "surcharge"})
 
 
