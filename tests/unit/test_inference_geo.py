@@ -14,10 +14,12 @@ from nightshift.task.request import RequestTemplate, template_for
 from nightshift.task.task import Task, load
 from tests.tasks import FILE, changed
 from tests.unit.examples import name_of, raw, succeeded, ticket
+from tools.desk.cost.compare import Tickets, offer
 
 TENTH_MORE = Decimal("1.1")
 OLD = {"claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"}
 MODEL = "claude-haiku-5-5"
+NIGHT = Tickets("a file", count=1_000, empty=0, left_out=0, tokens=100_000)
 
 
 def price_of(model: str) -> Price:
@@ -62,6 +64,16 @@ def test_an_estimate_is_dearer_only_where_the_task_says_so(geo: str | None, fact
     expected = asked(geo).expected(price).batch_cost(usage, usage)
 
     assert expected == price.batch_cost(usage, usage) * Decimal(factor)
+
+
+def test_what_is_offered_for_a_file_is_at_the_price_of_where_the_task_says() -> None:
+    thinking = {"thinking": {"type": "disabled"}}
+    plain, there = (
+        offer(NIGHT, changed(models={MODEL: thinking | geo}), MODEL)
+        for geo in ({}, {"inference_geo": "us"})
+    )
+
+    assert (there.batch, there.realtime) == (plain.batch * TENTH_MORE, plain.realtime * TENTH_MORE)
 
 
 def test_where_it_is_asked_stands_in_every_request() -> None:
