@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help tools install run cost check-task test crash-proof bench lint unit requirements clean
 .PHONY: nights start night-report tickets-load tickets-export tickets-failed tickets-retry
-.PHONY: tickets-again try evaluate lint-style lint-types lint-template lint-security
+.PHONY: tickets-again try evaluate review quality corrections
+.PHONY: lint-style lint-types lint-template lint-security
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
@@ -96,6 +97,18 @@ tickets-again: tools ## ask answered ones again: STACK=, OLDER=1, WHERE=, LIMIT=
 	@$(BIN)/python -m tools.desk.again --stack "$(STACK)" \
 		$(if $(TASK),--task "$(TASK)") $(if $(OLDER),--older) $(if $(WHERE),--where "$(WHERE)") \
 		$(if $(LIMIT),--limit "$(LIMIT)") $(if $(YES),--yes)
+
+review: tools ## decide what Claude left to people: STACK=name, OPEN=0
+	@$(BIN)/python -m tools.operate.review --stack "$(STACK)" \
+		$(if $(TASK),--task "$(TASK)") $(if $(filter 0,$(OPEN)),--no-open)
+
+quality: tools ## what people corrected: STACK=name, OUT=page.html
+	@$(BIN)/python -m tools.operate.quality --stack "$(STACK)" \
+		$(if $(TASK),--task "$(TASK)") $(if $(OUT),--out "$(OUT)")
+
+corrections: tools ## the same as [[examples]] for the task: STACK=, N=20
+	@$(BIN)/python -m tools.operate.corrections --stack "$(STACK)" \
+		$(if $(TASK),--task "$(TASK)") $(if $(N),-n "$(N)")
 
 test: lint ## all that proves it: style, types, units, a deployed stack
 	COVERAGE_CORE=sysmon $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \

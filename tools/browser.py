@@ -15,4 +15,9 @@ def is_there() -> bool:
 
 def show(page: Path) -> bool:
     """Open a page; False where there is no browser, or no screen for it."""
-    return is_there() and webbrowser.open(page.resolve().as_uri())
+    return visit(page.resolve().as_uri())
+
+
+def visit(address: str) -> bool:
+    """The same of an address."""
+    return is_there() and webbrowser.open(address)

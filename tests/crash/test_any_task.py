@@ -47,6 +47,7 @@ def test_a_night_of_several_outputs_balances_and_says_what_was_answered(ours: Wo
         assert (answered == reviews().output.keys()) == (ticket_id not in waiting)
     [run] = stack.records("run")
     assert run["items"] == ["review", "reviews"]
+    assert run["waiting"] == len(waiting)
     sizes = [int(each["size"]) for each in tickets.values()]
     assert run["outputs"]["size"] == {
         "type": "integer",

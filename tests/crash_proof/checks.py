@@ -31,6 +31,7 @@ def violations(world: World, tickets: Sequence[dict[str, Any]]) -> list[str]:
         _tickets(world, tickets),
         _books(world),
         _unchanged(world, tickets),
+        _known(world, tickets),
         _money(world),
         _provider(world),
         _told(world),
@@ -166,6 +167,34 @@ def _unchanged(world: World, tickets: Iterable[dict[str, Any]]) -> Iterator[str]
     counted = sum(run.unchanged for run in _runs(world, items(world, "runs")))
     if counted != expected:
         yield f"the books say {counted} unchanged, not {expected}"
+
+
+def _known(world: World, tickets: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Each answer is compared once with the right one, where that was known; else nothing is
+    stored."""
+    answers = {row["text"].split()[2]: _said(row) for row in _answered(world) if _is_usable(row)}
+    pairs = Counter(
+        (ticket["expected_category"], answers[ticket["subject"]])
+        for ticket in tickets
+        if "expected_category" in ticket and ticket["subject"] in answers
+    )
+    batches = [item for item in items(world, "runs") if item["record"].startswith("batch#")]
+    stored = [batch["tally"]["gold"] for batch in batches if "gold" in batch.get("tally", {})]
+    if not pairs and stored:
+        yield f"nothing was known, but the books say {stored}"
+    right = sum(count for (expected, answered), count in pairs.items() if expected == answered)
+    found = [sum(int(gold[name]) for gold in stored) for name in ("tickets", "correct", "unsure")]
+    if found != [pairs.total(), right, 0]:
+        yield f"the books say {found} of what was known, not {pairs.total()} and {right}"
+    confused = Counter[tuple[str, str]]()
+    for output in (gold["outputs"]["category"] for gold in stored):
+        for expected, counts in output["confused"].items():
+            confused.update({(expected, answered): int(n) for answered, n in counts.items()})
+    wrong = {
+        (":unknown" if e not in CATEGORIES else e, a): n for (e, a), n in pairs.items() if e != a
+    }
+    if confused != wrong:
+        yield f"the books say {dict(confused)} was confused, not {wrong}"
 
 
 def _money(world: World) -> Iterator[str]:

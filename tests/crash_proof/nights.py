@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import cycle
 from typing import Any
 
 from nightshift.task.request import version_of
@@ -58,6 +59,14 @@ def answered_before(world: World) -> dict[str, Any]:
     }
 
 
+def knowing(tickets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same tickets with a right answer that is known: the stand-in's for every other, another
+    for some, and one that the task does not have."""
+    known = ("billing", "billing", "technical", "technical", "something else")
+    pairs = zip(tickets, cycle(known), strict=False)
+    return [{**ticket, "expected_category": category} for ticket, category in pairs]
+
+
 def rules() -> list[RowRule]:
     """What goes otherwise the first time: two expire, one answer is no category."""
     said: dict[str, dict[str, str]] = {"expired": {}, "succeeded": {"text": "bananas"}}
@@ -78,6 +87,16 @@ IN_DOUBT = (
     "stop, goes on last moment",
     "stop, goes on soon",
     "timeout before",
+)
+
+
+KILLS = (
+    "aws lost",
+    "aws some done, time over",
+    "cut silently",
+    "die after",
+    "die before",
+    "stop, goes on soon",
 )
 
 
@@ -113,6 +132,11 @@ def _deaths_in_collect(noted: Noted, mode: str) -> bool:
     return noted.function == "collect" and _deaths(noted, mode)
 
 
+def _kills_in_collect(noted: Noted, mode: str) -> bool:
+    """At every call, also where the function lives on beside the one that is called again."""
+    return noted.function == "collect" and mode in KILLS
+
+
 def _deaths_in_submit(noted: Noted, mode: str) -> bool:
     return noted.function == "submit" and noted.changes_anything and mode in ("die after", "end")
 
@@ -129,7 +153,8 @@ def _intents(noted: Noted, mode: str) -> bool:
 class Scenario:
     """Circumstances that hold for a whole night; `tries` says which single faults are tried in it,
     `unfair` which would break the assumption that an accepted batch is listed in time.
-    `asks_in_vain`: one more ticket asks, and its last answer still stands."""
+    `asks_in_vain`: one more ticket asks, and its last answer still stands. `knows`: the right
+    answers are known beforehand, and some of Claude's are others."""
 
     name: str
     tries: Callable[[Noted, str], bool]
@@ -149,6 +174,7 @@ class Scenario:
     rest: float = 0.0
     next_run: bool | None = None
     asks_in_vain: bool = False
+    knows: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,7 +223,7 @@ def play(case: Case, workshop: Workshop) -> Played:
     )
     world.settings = world.settings.model_copy(update={"max_attempts": scenario.attempts})
     workshop.world = world
-    written = tickets()
+    written = knowing(tickets()) if scenario.knows else tickets()
     if scenario.asks_in_vain:
         written.append(answered_before(world))
     for ticket in written:
@@ -246,6 +272,9 @@ SCENARIOS = (
     PLAIN,
     Scenario("trigger delivered twice", _first_steps, starts=(Start(0),)),
     Scenario("a ticket asks in vain", _deaths_in_submit, asks_in_vain=True, starts=(Start(0),)),
+    Scenario("right answers are known", _kills_in_collect, knows=True),
+    Scenario("right answers are known, little time in collect", _deaths_in_collect, knows=True,
+             collect_seconds=50.0),
     Scenario("canceled meanwhile", _deaths, starts=(Start(6, {"action": "cancel"}),)),
     Scenario("little time in collect", _deaths_in_collect, collect_seconds=50.0),
     Scenario("the list lags", _creates, list_lag=LAG, unfair=LATE),

@@ -132,6 +132,9 @@ def test_the_commands_of_operators_are_told() -> None:
         "night-report",
         "tickets-failed",
         "tickets-retry",
+        "review",
+        "quality",
+        "corrections",
     ]:
         assert re.search(rf"\bmake {command}\b", told), command
 
@@ -167,8 +170,16 @@ def test_every_reason_of_a_partial_night_has_a_row() -> None:
 
 def test_every_key_of_the_output_has_a_row() -> None:
     output = report.flat(Run("2026-11-22"), Ending("complete"), 0, datetime.now(UTC))
+    only_where_answers_are_known = {"gold", "correct"}
 
-    assert output.keys() <= first_cells(section(OPERATE, "## The output"))
+    told = first_cells(section(OPERATE, "## The output"))
+    assert output.keys() | only_where_answers_are_known <= told
+
+
+def test_every_key_that_the_run_s_item_keeps_beside_the_output_is_told() -> None:
+    told = CODE.findall(section(OPERATE, "### The report"))
+
+    assert set(told) >= report.DETAILS
 
 
 def test_every_parameter_has_a_row_with_its_default(template: Any) -> None:

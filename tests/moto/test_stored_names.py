@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from nightshift import aws
 from nightshift.aws import from_item, to_item
 from nightshift.claude.money import Usage
 from nightshift.errors import AnswersUnusable, BatchNotFound, LedgerMismatch
+from nightshift.quality.gold import Comparison, Gold
 from nightshift.runs import stored
 from nightshift.runs.ledger import Ledger
 from nightshift.runs.lock import LockItem
 from nightshift.runs.records import TRY_LATER, Batch, Round, Tally, Trouble, Version
-from tests.moto.scene import client
 
 ME, EARLIER = "execution:me", "execution:earlier"
 SENT, CREATED, ENDED = (datetime(2026, 11, 22, hour, tzinfo=UTC) for hour in (2, 3, 4))
@@ -33,6 +34,22 @@ TALLY = Tally(
     failures=Counter(refusal=4), unusable=Counter(refusal=4), unsure=8,
     outputs={"category": Counter(billing=1), "size": Counter(numbers=2, sum=-3)},
 )  # fmt: skip
+GOLD = Gold(9, 7, 2, {
+    "category": Comparison(
+        9, 7, 2, {"billing": Counter(expected=8, answered=7, correct=7, unsure=2)},
+        {"billing": Counter(other=1)}, 1,
+    ),
+})  # fmt: skip
+STORED_GOLD = {
+    "tickets": 9, "correct": 7, "unsure": 2,
+    "outputs": {
+        "category": {
+            "compared": 9, "correct": 7, "unsure": 2,
+            "classes": {"billing": {"expected": 8, "answered": 7, "correct": 7, "unsure": 2}},
+            "confused": {"billing": {"other": 1}}, "other": 1,
+        },
+    },
+}  # fmt: skip
 USAGE = {"input_tokens": 1, "output_tokens": 2, "cache_write_5m": 3, "cache_write_1h": 4,
          "cache_read": 5}  # fmt: skip
 STORED_INTENT = {
@@ -54,9 +71,9 @@ STORED_TALLY = {
 @pytest.fixture
 def ledger(account: None) -> Ledger:
     """A run table with an intent, whose lock is held by this execution."""
-    lock = LockItem(client("dynamodb"), "RunTable", lambda _: "RUNNING")
+    lock = LockItem(aws.dynamodb(), "RunTable", lambda _: "RUNNING")
     assert lock.take(ME, "run")
-    made = Ledger(client("dynamodb"), "RunTable")
+    made = Ledger(aws.dynamodb(), "RunTable")
     made.record_intent(INTENT, None)
     return made
 
@@ -138,6 +155,14 @@ def test_what_was_answered_is_read_back_output_by_output(ledger: Ledger) -> None
     numbers = [count for counts in read.outputs.values() for count in counts.values()]
     assert {type(number) for number in numbers} == {int}
     assert (read + read).outputs["size"] == Counter(numbers=4, sum=-6)
+
+
+def test_what_was_known_beforehand_is_stored_with_the_tally_and_read_back(ledger: Ledger) -> None:
+    ledger.open(INTENT, "msgbatch_1", CREATED, confirmed=True)
+    ledger.checkpoint(replace(now(ledger), tally=replace(TALLY, gold=GOLD), seen=b"\x01"))
+
+    assert item(ledger)["tally"] == STORED_TALLY | {"gold": STORED_GOLD}
+    assert now(ledger).tally.gold == GOLD
 
 
 def test_a_tally_from_before_outputs_were_counted_is_read_without_them(ledger: Ledger) -> None:

@@ -21,6 +21,12 @@ WRONG = {
     "wrong type": {"recommends": "yes"},
     "too many": {"points": ["a", "b", "c", "d"]},
 }
+# What is known beforehand, in the types of DynamoDB.
+KNOWN: dict[str, dict[str, Any]] = {
+    "said": {"status": "keep", "tags": ["quality", "price"], "size": 4, "recommends": True},
+    "said amiss": {"status": "keep", "size": Decimal(4), "headline": "texts are not compared"},
+    "doubt": {"status": "keep", "recommends": True},
+}
 GOOD = {
     "status": "Keep",
     "tags": ["price", "PRICE", "quality"],
@@ -86,10 +92,13 @@ def say(stack: Stack, name: str, **changes: Any) -> None:
 
 def test_a_job_of_one_file_runs_and_wrong_answers_are_never_written(shop: Stack) -> None:
     names = [f"invented {number:02}" for number in range(20)]
-    for name in [*names, "said", "doubt", "cut", "no json", *WRONG]:
+    for name in [*names, "cut", "no json", *WRONG]:
         put(shop, name)
+    for name, known in KNOWN.items():
+        put(shop, name, **{f"expected_{output}": value for output, value in known.items()})
     put(shop, "blank", title="", text=" ", price="", specs="")
     say(shop, "said")
+    say(shop, "said amiss", size=1)
     say(shop, "doubt", status="UNSURE")
     for name, changes in WRONG.items():
         say(shop, name, **changes)
@@ -103,7 +112,7 @@ def test_a_job_of_one_file_runs_and_wrong_answers_are_never_written(shop: Stack)
     found = reviews(shop)
     task = load(str(REVIEWS))
     wrong = {*WRONG, "cut", "no json"}
-    answered = {name: found[name] for name in [*names, "said"]}
+    answered = {name: found[name] for name in [*names, "said", "said amiss"]}
     for name, item in answered.items():
         if item.get("classification_status") == "review":
             continue  # invented answers may be unsure
@@ -129,7 +138,14 @@ def test_a_job_of_one_file_runs_and_wrong_answers_are_never_written(shop: Stack)
         night["classified"] + night["unsure"] + night["superseded"] + night["requeued"]
         + night["failed"] - night["empty"]
     )  # fmt: skip
+    assert (night["gold"], night["correct"]) == (2, 1)
+    waiting = sum(item.get("classification_status") == "review" for item in found.values())
     [report] = [told for told in shop.told() if told.topic == "ReportTopicArn"]
+    assert (
+        "Right: 1 of 2 known beforehand in every output, 50.0 % (95 % interval 9.5 % to 90.5 %); "
+        "1 more left to a person"
+    ) in report.text
+    assert f"For a person to decide: {waiting}, {waiting} wait" in report.text
     assert "reviews answered" in report.text
     assert "recommends: " in report.text
     assert "headline: " in report.text

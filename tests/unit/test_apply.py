@@ -252,6 +252,68 @@ def test_what_is_superseded_is_in_no_count_of_outputs(table: Table, pace: Unpace
     assert tally.outputs["status"] == {"unsure": 1}
 
 
+KNOWN = {"expected_status": {"S": "good"}, "expected_size": {"N": "-3"}}
+STATUS_WRONG = succeeded(json.dumps(reviewed(status="bad")))
+RIGHT, UNSURE = (succeeded(json.dumps(reviewed(status=each))) for each in ("good", "unsure"))
+
+
+def test_what_was_classified_is_compared_with_what_was_known_as_the_ticket_was_read(
+    table: Table, pace: Unpaced
+) -> None:
+    for n in range(6):
+        table.items[f"T-{n}"] = item(ticket_id=f"T-{n}", **KNOWN)
+    table.items["T-4"] = item(ticket_id="T-4", body="Never mind, I found it.", **KNOWN)
+    said = [RIGHT, STATUS_WRONG, UNSURE, succeeded("?"), RIGHT, {"type": "expired"}, RIGHT]
+
+    tally = apply(table, pace, said=said, asked=reviews()).tally
+
+    assert (tally.classified, tally.unsure, tally.superseded, tally.requeued) == (3, 1, 1, 2)
+    assert (tally.gold.tickets, tally.gold.correct, tally.gold.unsure) == (2, 1, 1)
+    status, size = tally.gold.outputs["status"], tally.gold.outputs["size"]
+    assert (status.compared, status.correct, status.unsure) == (2, 1, 1)
+    assert status.confused == {"good": {"bad": 1}}
+    assert (size.compared, size.correct, size.unsure) == (2, 2, 0)
+
+
+@pytest.mark.parametrize(("said", "counted"), [(RIGHT, (1, 1, 0)), (UNSURE, (0, 0, 1))])
+def test_a_ticket_that_a_call_wrote_before_it_died_is_compared_by_the_next(
+    table: Table, pace: Unpaced, said: Any, counted: Any
+) -> None:
+    table.items["T-0"] = item(ticket_id="T-0", classification_batch_id="msgbatch_1", **KNOWN)
+
+    gold = apply(table, pace, said=[said], asked=reviews()).tally.gold
+
+    assert table.written.total() == 0
+    assert (gold.tickets, gold.correct, gold.unsure) == counted
+
+
+def test_a_ticket_that_was_edited_meanwhile_is_compared_with_what_is_known_then(
+    table: Table, pace: Unpaced
+) -> None:
+    edited = {"expected_status": {"S": "bad"}, "classification_attempts": 1}
+    table.items["T-0"] = item(ticket_id="T-0", **KNOWN)
+    table.edits["T-0"] = item(ticket_id="T-0", **edited)
+
+    gold = apply(table, pace, said=[RIGHT], asked=reviews()).tally.gold
+
+    assert (gold.tickets, gold.correct) == (1, 0)
+    assert gold.outputs["status"].confused == {"bad": {"good": 1}}
+    assert "size" not in gold.outputs
+
+
+def test_a_ticket_without_room_for_its_answer_is_not_compared(table: Table, pace: Unpaced) -> None:
+    table.items["T-0"] = item(ticket_id="T-0", **KNOWN)
+    table.errors["T-0"] = ["ValidationError"]
+
+    tally = apply(table, pace, said=[RIGHT], asked=reviews()).tally
+
+    assert (tally.failed, bool(tally.gold)) == (1, False)
+
+
+def test_where_nothing_was_known_nothing_is_compared(table: Table, pace: Unpaced) -> None:
+    assert not apply(table, pace).tally.gold
+
+
 NO_ROOM = "no_room: the ticket has no room for its answer: DynamoDB takes 400 KB an item."
 
 
@@ -291,3 +353,13 @@ def test_any_other_refusal_stops_it_by_its_code(table: Table, pace: Unpaced) -> 
 
     with pytest.raises(TableRefused, match="AccessDenied"):
         apply(table, pace)
+
+
+def test_what_was_processed_in_the_us_costs_a_surcharge(table: Table, pace: Unpaced) -> None:
+    in_the_us = succeeded()
+    in_the_us["message"]["usage"]["inference_geo"] = "us"
+
+    applied = apply(table, pace, said=[succeeded(), in_the_us, succeeded(), in_the_us])
+
+    # 16 tokens in and 5 out cost $41 a million in real time, in a batch half, and a tenth of that.
+    assert applied.tally.surcharge == 2 * Decimal("0.0000205") * Decimal("0.1")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from nightshift.claude.client import Claude
 from nightshift.claude.prices import published
 from tests.tasks import FILE
 from tools.desk.evaluate import __main__ as command
+from tools.desk.evaluate.judging import Card, Judged
+from tools.desk.evaluate.page import page
 from tools.local.claude_standin import Life, running
 from tools.local.claude_standin.server import StandIn
 
@@ -78,7 +81,8 @@ def test_the_figures_equal_a_computation_from_the_stand_ins_own_journal(
         rule = {"contains": f"question {n:04}", "outcome": outcome, "times": 1 + n % 4}
         stand_in.control.add_rows(rule)
     one, two = tasks(tmp_path)
-    models = ("claude-haiku-4-5", "claude-opus-4-5")
+    models = ("claude-haiku-4-5", "claude-opus-4-6")
+    stand_in.batches.default_geo = "us"  # where the second one costs a tenth more
 
     code = evaluate(
         tmp_path / "page.html",
@@ -97,6 +101,7 @@ def test_the_figures_equal_a_computation_from_the_stand_ins_own_journal(
         price, used = published().of(key[1]), message["usage"]
         usd = used["input_tokens"] * Fraction(price.input)
         usd += used["output_tokens"] * Fraction(price.output)
+        usd *= Fraction(11, 10) if used["inference_geo"] == "us" else 1
         spent[key] = spent.get(key, Fraction(0)) + usd / 2_000_000
 
     assert len(saved["series"]) == 4
@@ -195,6 +200,43 @@ def test_unusable_and_unsure_answers_are_counted_each_in_its_own_way(
     assert counted == dict.fromkeys(counted, 1)
     assert series["empty"] == 1
     assert series["requests"] == 5
+    drawn = " ".join(re.sub("<[^>]*>", " ", (tmp_path / "page.html").read_text()).split())
+    assert "good taken for (not allowed by the task) 1" in drawn
+    assert "(not a value of the task) taken for bad 1" in drawn
+    assert "good 67 % 100 % 50 % 2 1 1" in drawn
+    assert ":un" not in drawn
+
+
+def test_a_ticket_with_anything_left_to_a_person_is_not_compared_as_in_a_night(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.toml"
+    spam = '[output.spam]\ntype = "boolean"\n'
+    own.write_text(
+        TASK.format(more="", values='["good", "bad"]').replace(
+            'type = "label"', 'type = "label"\nunsure = "unsure"'
+        )
+        + spam
+    )
+    file = tmp_path / "rows.csv"
+    file.write_text("text,category,spam\nt1,Good,no\nt2,good,no\n")
+    for text, said in (("t1", "good"), ("t2", "unsure")):
+        answer = json.dumps({"category": said, "spam": False})
+        stand_in.control.add_rows(
+            {"contains": text, "outcome": {"type": "succeeded", "text": answer}}
+        )
+
+    assert evaluate(tmp_path / "page.html", "--tickets", file, "--tasks", own) == 0
+
+    [series] = json.loads((tmp_path / "page.json").read_text())["series"]
+    assert (series["compared"], series["correct"], series["unsure"]) == (1, 1, 1)
+    assert series["rows"]["2"] == {"category": [["good"], ["good"]], "spam": [["no"], ["no"]]}
+
+
+def test_lists_of_labels_that_are_all_empty_have_no_classes() -> None:
+    card = Card("one", "one", "one@0", "claude", {"A": Judged({"topics": ((), ())})})
+
+    assert "No class was expected or answered." in page("file.csv", [card], [])
 
 
 @pytest.mark.parametrize(

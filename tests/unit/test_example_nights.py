@@ -26,8 +26,9 @@ SAID = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def ours() -> Iterator[Workshop]:
+    """One theatre at a time: the command opens its own."""
     with theatre() as ours:
         yield ours
 
@@ -52,6 +53,17 @@ def test_any_run_can_be_asked_for_and_an_unknown_one_names_the_latest(ours: Work
     assert (first.earlier.total(), last.earlier.total()) == (0, first.output["classified"])
     with pytest.raises(Unusable, match=r"'yesterday'\. The latest are: 2026-11-21, 2026-11-20"):
         read(stack, "yesterday")
+
+
+def test_what_waits_now_is_read_for_the_page_whatever_night_left_it(ours: Workshop) -> None:
+    stack, _ = play(ours, [(LAST, NIGHTS["all-well"])], SCALE)
+    for ticket_id, status in (("A", "review"), ("B", "review"), ("C", "pending")):
+        item = {"ticket_id": {"S": ticket_id}, "classification_status": {"S": status}}
+        stack.dynamodb.put_item(TableName="tickets", Item=item)
+
+    record = read(stack, None)
+
+    assert (record.waiting_now, record.pending_now) == (2, 1)
 
 
 @pytest.fixture

@@ -438,7 +438,7 @@ def labelled(path: Path) -> tuple[list[Ticket], Findings]:
 
 def test_right_answers_are_read_by_the_types_of_their_outputs(tmp_path: Path) -> None:
     header = "id,subject,body,expected_status,Expected Topics,expected_size,expected_spam"
-    rows = '1,a,b,good,"price, look",-3,yes\n2,a,b,of_tomorrow,"[""taste""]",0,FALSE\n'
+    rows = '1,a,b, Good,"Price, look",-3,yes\n2,a,b,of_tomorrow,"[""taste""]",0,FALSE\n'
     tickets, findings = labelled(write(tmp_path, "t.csv", f"{header}\n{rows}".encode()))
 
     found = [{k: v for k, v in t.items() if k.startswith("expected_")} for t in tickets]
@@ -456,6 +456,17 @@ def test_right_answers_are_read_by_the_types_of_their_outputs(tmp_path: Path) ->
             "expected_spam": False,
         },
     ]
+    assert findings.bad_lines == []
+
+
+@pytest.mark.parametrize("blank", ["", "  ", None])
+def test_a_right_answer_that_is_blank_is_not_known(tmp_path: Path, blank: str | None) -> None:
+    outputs = ("status", "topics", "size", "spam")
+    row = {"id": 1, "subject": "a", "body": ""} | {f"expected_{name}": blank for name in outputs}
+
+    tickets, findings = labelled(write(tmp_path, "t.jsonl", json.dumps(row).encode()))
+
+    assert tickets == [{"ticket_id": "1", "subject": "a", "body": ""}]
     assert findings.bad_lines == []
 
 

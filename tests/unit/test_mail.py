@@ -76,6 +76,69 @@ def test_what_was_redacted_is_counted_where_something_was() -> None:
     assert "Redacted" not in text(redacted={}) + text()
 
 
+def quality(tickets: int, correct: int, unsure: int = 0, **outputs: Any) -> dict[str, Any]:
+    """What a report keeps of answers that were known beforehand."""
+    each = outputs or {"category": {"compared": tickets, "correct": correct}}
+    kept = {"tickets": tickets, "correct": correct, "unsure": unsure, "outputs": each}
+    return {"gold": tickets, "correct": correct, "quality": kept}
+
+
+@pytest.mark.parametrize(
+    ("counted", "said"),
+    [
+        (
+            quality(300, 283),
+            "Right: 283 of 300 known beforehand, 94.3 % (95 % interval 91.1 % to 96.4 %)",
+        ),
+        (
+            quality(3_000, 2_999),
+            "Right: 2,999 of 3,000 known beforehand, >99.9 % (95 % interval 99.8 % to >99.9 %)",
+        ),
+        (
+            quality(2, 0, 3, category={"classes": {":unknown": {"expected": 2, "unsure": 1}}}),
+            "Right: 0 of 2 known beforehand, 0.0 % (95 % interval 0.0 % to 65.8 %); 3 more left "
+            "to a person; 3 expect a value that the task does not have",
+        ),
+        (
+            quality(20, 20, category={"compared": 20}, spam={"compared": 20}),
+            "Right: 20 of 20 known beforehand in every output, 100.0 % (95 % interval 83.9 % to "
+            "100.0 %)",
+        ),
+        (quality(0, 0, 5), "Right: 0 of 0 known beforehand; 5 more left to a person"),
+    ],
+)
+def test_how_right_it_is_stands_in_one_line(counted: dict[str, Any], said: str) -> None:
+    assert said in text(**counted).split("\n\n")
+
+
+def test_where_nothing_was_known_beforehand_nothing_is_said_of_being_right() -> None:
+    assert "Right" not in text()
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"unsure": 12}, "For a person to decide: 12 (classification_status is review)"),
+        (
+            {"unsure": 12, "waiting": 1_340},
+            "For a person to decide: 12, 1,340 wait now (classification_status is review)",
+        ),
+        (
+            {"unsure": 0, "waiting": 1},
+            "For a person to decide: 0, 1 waits now (classification_status is review)",
+        ),
+    ],
+)
+def test_how_many_wait_for_a_person_is_said_even_if_none_is_of_tonight(
+    counts: dict[str, int], said: str
+) -> None:
+    assert said in text(**counts).split("\n\n")
+
+
+def test_where_none_waits_nothing_is_said_of_waiting() -> None:
+    assert "person" not in text(unsure=0, waiting=0)
+
+
 REVIEWS: dict[str, Any] = {
     "items": ["review", "reviews"],
     "classified": 8,

@@ -12,9 +12,14 @@ import pytest
 
 from nightshift import errors
 from nightshift.claude.money import Usage
+from nightshift.quality.gold import compare, total
 from nightshift.runs.records import REJECTED, TRY_LATER, Batch, Run, State, Tally, Trouble
+from nightshift.task.answer import Answer
+from nightshift.task.outputs import Label
+from tests.tasks import reviews
 from tools.operate.failed_tickets.table import FailedTicket
 from tools.operate.night_report.page import page
+from tools.operate.night_report.quality import drawn
 from tools.operate.night_report.record import MOST_TICKETS_READ, Failure, Record
 from tools.operate.stack import Stack
 from tools.version import VERSION
@@ -318,6 +323,93 @@ def test_what_strangers_write_stays_text() -> None:
     assert "\u202e" not in html
 
 
+def known_night(classes: int, name: str = "class {:03}") -> Record:
+    """A night in which every class was taken once for each of the next three, and thrice for
+    itself; one expected value is none of the task's, and one ticket of each class was unsure."""
+    labels = [name.format(n) for n in range(classes)]
+    outputs = {"category": Label(type="label", values=dict.fromkeys(labels, ""), unsure="unsure")}
+    pairs = [
+        (labels[n], labels[(n + by) % classes]) for n in range(classes) for by in (0, 0, 0, 1, 2, 3)
+    ]
+    answers = [(a, Answer({"category": b})) for a, b in [*pairs, ("no such", labels[0])]]
+    answers += [(label, Answer({}, ("category",))) for label in labels]
+    gold = total(compare(outputs, {"category": known}, answer) for known, answer in answers)
+    return record(batch(tally=Tally(classified=100, gold=gold)))
+
+
+def test_how_right_it_is_is_drawn_with_its_interval_classes_and_confusions() -> None:
+    html = page(known_night(5))
+
+    text = Read(html).text
+    assert "How right it is Category 48.4 % (95 % interval 32.0 % to 65.2 %)" in text
+    assert "15 of 31 answers are as was known beforehand; 5 more were left to a person" in text
+    assert "1 expects a value that the task does not have." in text
+    # expected 6, answered 3 + 3 (+ 1 for the first, where nothing of the task was right), right 3
+    assert "class 004 50 % 50 % 50 % 6 6 3 1" in text
+    assert "class 000 46 % 43 % 50 % 6 7 3 1" in text
+    assert "(not a value of the task) 0 % \u2013 0 % 1 0 0 0" in text
+    assert "class 000 taken for class 001 1" in text
+    assert "left:31.97%;width:33.19%" in html
+    assert "left:48.39%" in html
+
+
+@pytest.mark.parametrize("classes", [77, 150])
+def test_of_many_classes_the_worst_and_the_largest_come_first_and_all_behind_a_click(
+    classes: int,
+) -> None:
+    html = page(known_night(classes))
+
+    first, _, rest = html.partition("<h2>How right it is</h2>")[2].partition("<details>")
+    assert first.count('<th scope="row"') == 8
+    assert first.count("<small>taken for</small>") == 8
+    behind, _, _ = rest.partition("</details>")
+    assert f"All {classes + 1} classes and {3 * classes + 1} confusions" in behind
+    assert behind.count('<th scope="row"') == classes + 1
+    assert len(html) < 300_000
+
+
+def test_the_classes_with_most_mistakes_come_first_however_small_they_are() -> None:
+    pairs = [("a", "a")] * 40 + [("b", "c")] * 3 + [("c", "c")] * 9 + [("d", "a")] * 2
+    outputs = {"category": Label(type="label", values=dict.fromkeys("abcd", ""))}
+    gold = total(compare(outputs, {"category": a}, Answer({"category": b})) for a, b in pairs)
+
+    [found] = drawn(gold)
+
+    assert [(each.name, each.expected) for each, _ in found.classes] == [
+        ("c", 9), ("b", 3), ("a", 40), ("d", 2),
+    ]  # fmt: skip
+    assert [(each.expected, each.answered, each.tickets) for each in found.confusions] == [
+        ("b", "c", 3), ("d", "a", 2),
+    ]  # fmt: skip
+
+
+def test_several_outputs_are_drawn_each_and_before_them_the_whole_tickets() -> None:
+    known = {"status": "good", "topics": ["price"], "spam": True}
+    said = {"status": "good", "topics": ["price", "look"], "spam": True}
+    gold = total([compare(reviews().output, known, Answer(said))] * 4)
+
+    text = reading(batch(tally=Tally(classified=100, gold=gold))).text
+
+    order = ["Every output 0.0 %", "Status 100.0 %", "Topics 0.0 %", "Spam 100.0 %"]
+    places = [text.index(each) for each in order]
+    assert places == sorted(places)
+    assert "look 0 % 0 % \u2013 0 4 0 0" in text
+    assert "taken for" not in text
+
+
+def test_without_anything_known_beforehand_the_page_does_not_speak_of_right_or_wrong() -> None:
+    assert "How right it is" not in reading(batch()).text
+
+
+def test_how_many_wait_for_a_person_is_said_where_any_do() -> None:
+    assert "For a person 0 340 wait now" in reading(batch(), waiting_now=340).text
+    assert (
+        "For a person 100 1 waits now"
+        in reading(batch(tally=Tally(unsure=100)), waiting_now=1).text
+    )
+    assert "For a person" not in reading(batch()).text
+
+
 def long_night() -> Record:
     """Fifty batches in three rounds over two days, with a refusal and expiry."""
     tally = Tally(9_990, requeued=6, failed=4, failures=Counter(refusal=4),
@@ -335,12 +427,14 @@ def long_night() -> Record:
 
 @pytest.mark.parametrize(
     "night",
-    [record(), record(batch()), long_night(), hostile_night(), record(kept=None),
+    [record(), record(batch()), long_night(), hostile_night(), known_night(150),
+     known_night(3, HOSTILE + "{}"), record(kept=None),
      record(batch(1, "creating"), kept=None),
      record(
          batch(1, "not_created", why_not_created=REJECTED), **failed("ClaudeRejected", "no credit")
      )],
-    ids=["no batch", "one", "fifty", "hostile", "no report", "creating", "rejected"],
+    ids=["no batch", "one", "fifty", "hostile", "known", "hostile classes", "no report",
+         "creating", "rejected"],
 )  # fmt: skip
 def test_every_page_is_whole_and_loads_nothing(night: Record) -> None:
     html = page(night)

@@ -1,19 +1,23 @@
 """The page in a real browser: it fits on a phone and a laptop, by day and by night."""
 
 import json
-import os
-import shutil
 import subprocess
 from html import escape, unescape
 from pathlib import Path
 
 import pytest
 
-from tests.unit.test_night_report import batch, hostile_night, long_night, partial, record
+from tests import chromium
+from tests.unit.test_night_report import (
+    batch,
+    hostile_night,
+    known_night,
+    long_night,
+    partial,
+    record,
+)
 from tools.operate.night_report.page import page
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 WIDTHS = (1280, 390)
 # Blink's numbers for what the reader's system prefers.
 SCHEMES = {"dark": 0, "light": 1}
@@ -42,12 +46,11 @@ NIGHTS = {
     "budget": record(batch(), **partial("budget")),
     "long": long_night(),
     "hostile": hostile_night(),
+    "known": known_night(77, "a class with a rather long name of its own {}"),
     "empty": record(),
 }
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium here; Debian has it: apt-get install chromium"
-)
+pytestmark = chromium.needed
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -62,8 +65,7 @@ def test_nothing_stands_out_of_the_page(tmp_path: Path, scheme: str) -> None:
 
     dom = subprocess.run(
         [
-            str(CHROMIUM), "--headless", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
-            *(["--no-sandbox"] if os.geteuid() == 0 else []),
+            str(chromium.PATH), *chromium.FLAGS,
             f"--user-data-dir={tmp_path / 'profile'}",
             f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}",
             "--dump-dom", source.as_uri(),

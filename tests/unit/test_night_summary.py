@@ -106,6 +106,14 @@ def test_the_longest_bar_belongs_to_the_largest_category(night: Night) -> None:
     assert bars["technical"] > bars["billing"] > bars["account"] > bars["feedback"]
 
 
+def test_how_right_it_is_is_told_where_the_file_knew_the_answers(night: Night) -> None:
+    knowing = replace(night, output=OUTPUT | {"gold": 300, "correct": 283})
+
+    assert "283 of 300 known beforehand, 94.3 % (95 % interval" in shown(knowing)
+    assert "known beforehand" not in shown(night)
+    assert "known beforehand" not in shown(replace(night, output=OUTPUT | {"gold": 0}))
+
+
 def test_what_was_wrong_with_the_file_is_told(night: Night) -> None:
     text = shown(night)
 

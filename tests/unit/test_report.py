@@ -15,8 +15,10 @@ from nightshift.claude.prices import published
 from nightshift.ending import report
 from nightshift.ending.report import Ending
 from nightshift.errors import LedgerMismatch
+from nightshift.quality.gold import Gold, compare
 from nightshift.runs.records import Batch, Canary, Round, Run, Tally, UnaskedGroup
-from tests.tasks import changed, task
+from nightshift.task.answer import Answer
+from tests.tasks import changed, reviews, task
 
 ME, OTHER = "execution:me", "execution:other"
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -252,6 +254,31 @@ def test_what_was_redacted_is_the_sum_over_closed_batches_and_no_part_of_the_out
 
     assert details["redacted"] == {"email": 3, "card": 1, "iban": 1}
     assert report.output({**flat(RUN), **details}).keys() == CONTRACT
+
+
+def test_what_was_known_beforehand_is_compared_over_the_closed_batches() -> None:
+    right, wrong = (
+        compare(task().output, {"category": known}, Answer({"category": "billing"}))
+        for known in ("billing", "other")
+    )
+    one, two = batch(Tally(classified=2, gold=right + wrong)), batch(Tally(1, gold=right), 2)
+    still_open = batch(Tally(gold=wrong), 3, state="open")
+    run = Run("x", (one, two, still_open))
+
+    found, details = flat(run), report.details(run, task())
+
+    assert (found["gold"], found["correct"]) == (3, 2)
+    assert found.keys() == CONTRACT | {"gold", "correct"}
+    assert Gold.read(details["quality"]) == right + wrong + right
+    assert report.output({**found, **details}).keys() == CONTRACT | {"gold", "correct"}
+
+
+def test_where_all_that_was_known_was_left_to_a_person_gold_is_there_and_0() -> None:
+    doubt = compare(reviews().output, {"status": "good"}, Answer({}, ("status",)))
+
+    found = flat(Run("x", (batch(Tally(unsure=1, gold=doubt)),)))
+
+    assert (found["gold"], found["correct"]) == (0, 0)
 
 
 def test_the_details_name_each_output_with_its_type_and_the_items_in_the_tasks_words() -> None:

@@ -115,6 +115,23 @@ def test_only_what_decides_is_read_whatever_its_name_is() -> None:
     }
 
 
+def test_what_is_known_beforehand_is_read_with_a_ticket_and_no_write_depends_on_it() -> None:
+    asked: list[Any] = []
+
+    class Knowing(Described):
+        def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
+            asked.extend(RequestItems["tickets"]["ExpressionAttributeNames"].values())
+            known = {"expected_mood": {"S": "good"}, "expected_spam": {"NULL": True}}
+            return {"Responses": {"tickets": [{"ticket_id": {"S": "a"}, **known}]}}
+
+    table = TicketTable(cast(Any, Knowing()), "tickets")
+    ticket = table.read(["a"], ["body"], outputs=["mood", "spam", "size"])["a"]
+
+    assert {"expected_mood", "expected_spam", "expected_size"} < set(asked)
+    assert ticket.known == {"mood": "good"}
+    assert not [name for name in ticket.as_read if name.startswith("expected_")]
+
+
 @pytest.mark.parametrize(("stored", "attempts"), [({"N": "2"}, 2), ({"N": "1.5"}, 1), (None, 0)])
 def test_attempts_that_somebody_else_wrote_stop_nobody(stored: Any, attempts: int) -> None:
     class Odd(Described):

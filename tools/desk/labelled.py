@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from nightshift.task.outputs import NotAllowed, Output, Text, Texts, Unsure
+from nightshift.quality.gold import classes_of, is_comparable
+from nightshift.quality.statistics import Classes
 from nightshift.task.task import Shown, Task
+from nightshift.tickets.ticket import EXPECTED
 from tools.desk.files.columns import KEY, parse_map
-from tools.desk.files.expected import EXPECTED
 from tools.desk.files.problems import UnusableFile
 from tools.desk.files.rows import check_name, columns_of, rows
 from tools.desk.files.text import encoding_of
@@ -23,12 +24,7 @@ from tools.desk.files.tickets import read as read_tickets
 from tools.local.sample import shipped
 
 SAMPLE = Path(shipped.__file__).with_name("labelled.csv")
-UNKNOWN = ":unknown"
-"""The class of an expected value that the task does not have; no label may hold a colon."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
-
-type Classes = tuple[str, ...]
-"""What is compared of one value: the label, or each label of a list, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +84,9 @@ def _columns(path: Path) -> set[str]:
 
 def _row(ticket: Mapping[str, Any], task: Task) -> Row:
     expected = {
-        name: _expected(output, ticket[f"{EXPECTED}{name}"])
+        name: classes_of(output, ticket[f"{EXPECTED}{name}"])
         for name, output in task.output.items()
-        if f"{EXPECTED}{name}" in ticket and is_compared(output)
+        if f"{EXPECTED}{name}" in ticket and is_comparable(output)
     }
     return Row(ticket[KEY], [shown(ticket.get(name)) for name in task.inputs], expected)
 
@@ -100,22 +96,3 @@ def shown(value: object) -> Shown:
     if value is None or isinstance(value, str):
         return value or "", True
     return _encode(value).decode(), False
-
-
-def is_compared(output: Output) -> bool:
-    """Whether an answer can be right or wrong: texts are never compared."""
-    return not isinstance(output, Text | Texts)
-
-
-def classes_of(value: object) -> Classes:
-    """What is compared of an answer."""
-    if isinstance(value, list):
-        return tuple(sorted(map(str, value)))
-    return (("yes" if value else "no") if isinstance(value, bool) else str(value),)
-
-
-def _expected(output: Output, value: object) -> Classes:
-    try:
-        return classes_of(output.read(value))
-    except (NotAllowed, Unsure):
-        return (UNKNOWN,)

@@ -11,6 +11,7 @@ from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.table import TicketTable
 from nightshift.tickets.ticket import GUARDED, Ticket, marks_of
+from tools.answers import entries
 
 # Attributes of an answer that are no output, and by which tickets may be chosen all the same.
 _ALSO_CHOSEN_BY = ("classified_by", "classified_with")
@@ -84,14 +85,7 @@ def _is_wanted(item: dict[str, Attribute], task: Task, today: str, wanted: Wante
         return False
     if not wanted.name:
         return True
-    return wanted.value in _answers(item.get(wanted.name))
-
-
-def _answers(value: Attribute | None) -> list[str]:
-    """What an output says, as a person would type it: each entry of a list by itself."""
-    if value is not None and "L" in value:
-        return [attribute.text(each) for each in value["L"]]
-    return [attribute.text(value)]
+    return wanted.value in entries(item.get(wanted.name))
 
 
 def _is_of_a_person(item: dict[str, Attribute], task: Task) -> bool:

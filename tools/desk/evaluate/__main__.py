@@ -18,7 +18,9 @@ from rich.text import Text
 
 from nightshift.claude.client import Claude
 from nightshift.errors import NightshiftError
+from nightshift.quality.gold import is_comparable
 from nightshift.task.task import DEFAULT, check_room, load
+from nightshift.tickets.ticket import EXPECTED
 from tools.desk import DEFAULT_MODEL
 from tools.desk.evaluate import saved, screen
 from tools.desk.evaluate.asking import Asker
@@ -27,7 +29,7 @@ from tools.desk.evaluate.judging import Card, Flips, flips, judge
 from tools.desk.evaluate.page import page
 from tools.desk.evaluate.series import Series
 from tools.desk.files.problems import UnusableFile
-from tools.desk.labelled import SAMPLE, is_compared, read
+from tools.desk.labelled import SAMPLE, read
 from tools.desk.provider import REAL, STAND_IN, STAND_IN_SAYS, answering
 from tools.local.cloud.cloud import REPOSITORY
 from tools.local.night.claude import ClaudeMissing
@@ -75,7 +77,9 @@ def planned(options: argparse.Namespace) -> tuple[list[Series], list[tuple[int, 
         rows = read(options.tickets, task, options.map)
         left_out |= dict(rows.left_out)
         if not any(row.expected for row in rows.rows):
-            wanted = [f"expected_{out}" for out, kind in task.output.items() if is_compared(kind)]
+            wanted = [
+                f"{EXPECTED}{out}" for out, kind in task.output.items() if is_comparable(kind)
+            ]
             raise UnusableFile(
                 f"{options.tickets} has no right answers for {task.name}: it needs a column such "
                 f"as {', '.join(wanted[:3]) or 'none, as texts are not compared'} (or MAP=)."

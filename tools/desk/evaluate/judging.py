@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
 
 from nightshift.claude.money import NOTHING, Usage
 from nightshift.claude.results import Result
+from nightshift.quality.gold import UNKNOWN, classes_of
 from nightshift.quality.statistics import (
     ByClass,
     Classes,
@@ -18,9 +18,10 @@ from nightshift.quality.statistics import (
     sign_test,
     wilson,
 )
+from nightshift.task.answer import Answer
 from nightshift.writing.decision import answer_of
 from tools.desk.evaluate.series import Series
-from tools.desk.labelled import UNKNOWN, Row, classes_of
+from tools.desk.labelled import Row
 
 NO_ANSWER = ":unusable"
 """The class of an answer that the task does not allow: such an answer counts as wrong."""
@@ -114,10 +115,12 @@ def judge(series: Series, found: Mapping[int, Result], took: timedelta) -> Card:
             continue
         usage += result.usage
         cost += series.price.batch_cost(*_split(result.usage, series))
+        if result.in_the_us:
+            cost += series.price.surcharge(result.usage)
         answer = answer_of(result, series.task)
         counts["unusable"] += answer is None
         counts["unsure"] += bool(answer and answer.unsure)
-        if pairs := _pairs(row, None if answer is None else answer.values, series):
+        if pairs := _pairs(row, answer, series):
             judged[row.ticket_id] = Judged(pairs)
     return Card(
         series.name,
@@ -139,14 +142,16 @@ def _split(usage: Usage, series: Series) -> tuple[Usage, Usage]:
     return usage, usage if series.price.is_long(usage) else NOTHING
 
 
-def _pairs(row: Row, values: Mapping[str, Any] | None, series: Series) -> dict[str, Pair]:
-    """What is compared of a row. An output that is left to a person is not."""
-    if values is None:
+def _pairs(row: Row, answer: Answer | None, series: Series) -> dict[str, Pair]:
+    """What is compared of a row: as in a night, nothing where something is left to a person."""
+    if answer is None:
         return {name: (expected, (NO_ANSWER,)) for name, expected in row.expected.items()}
+    if answer.unsure:
+        return {}
     return {
-        name: (row.expected[name], classes_of(values[name]))
-        for name in series.task.output
-        if name in row.expected and name in values
+        name: (row.expected[name], classes_of(output, answer.values[name]))
+        for name, output in series.task.output.items()
+        if name in row.expected
     }
 
 

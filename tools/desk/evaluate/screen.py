@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from nightshift.ending import mail
 from tools.desk.evaluate.judging import Card, Flips
 from tools.desk.try_task.screen import usd
 from tools.local.night.screen import readable
@@ -75,7 +76,7 @@ def notes(card: Card) -> Iterator[tuple[int, str]]:
     """What of a series is not as one would wish, with how many rows."""
     found = [
         (card.unusable, "answers are none that the task allows; they count as wrong"),
-        (card.unsure, "answers leave an output to a person; that output is not compared"),
+        (card.unsure, "answers leave something to a person; these tickets are not compared"),
         (card.unanswered, "requests have no answer (expired, or refused one by one)"),
         (card.unlabelled, "tickets have no right answer in the file; they are asked, not compared"),
         (card.unknown, "tickets expect a value that the task does not have; every answer is wrong"),
@@ -85,4 +86,4 @@ def notes(card: Card) -> Iterator[tuple[int, str]]:
 
 
 def percent(part: float | None) -> str:
-    return "-" if part is None else f"{100 * part:.1f} %"
+    return "-" if part is None else mail.percent(part)

@@ -15,8 +15,8 @@ from nightshift.task.task import Task
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.table import TicketTable
+from nightshift.tickets.ticket import EXPECTED
 from tools.desk.files.cells import guarded
-from tools.desk.files.expected import EXPECTED
 from tools.desk.files.tickets import SHOWN
 
 ANSWERED = "answered"

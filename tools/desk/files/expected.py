@@ -4,20 +4,31 @@ from typing import Any
 
 import msgspec
 
-from nightshift.task.outputs import Boolean, Integer, Labels, Output, Texts
+from nightshift.task.outputs import Boolean, Integer, Labels, NotAllowed, Output, Texts, Unsure
 from tools.desk.files.problems import BadLine
 
-EXPECTED = "expected_"
 _YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def expected(value: Any, output: Output) -> Any:
-    """A right answer as its output spells it: CSV knows strings only.
+    """A right answer as its output spells it: CSV knows strings only, and `Billing` is the label
+    `billing`.
 
-    A label that the task does not have stays as it is: the report counts such answers as unknown.
+    A value that the task does not have stays as it is: the report counts such answers as unknown.
+    None stands for a blank one: nothing is known of that ticket.
 
     Raises BadLine if the value is of no such kind.
     """
+    if isinstance(value, str) and not value.strip():
+        return None
+    found = _typed(value, output)
+    try:
+        return output.read(found)
+    except (NotAllowed, Unsure):
+        return found
+
+
+def _typed(value: Any, output: Output) -> Any:
     if not isinstance(value, str):
         return value
     if isinstance(output, Boolean):

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from nightshift.task.task import Task
+from nightshift.tickets.ticket import EXPECTED
 from tools.desk.files.columns import KEY, Columns, parse_map
-from tools.desk.files.expected import EXPECTED, expected
+from tools.desk.files.expected import expected
 from tools.desk.files.problems import BadLine, UnusableFile
 from tools.desk.files.rows import check_name, columns_of, rows
 from tools.desk.files.text import NAMES, UTF_8, encoding_of
@@ -164,15 +165,17 @@ def _rows(asked: Source, columns: Columns, findings: Findings) -> Iterator[tuple
 def _ticket(row: Any, line: int, columns: Columns, asked: Source) -> Ticket:
     if isinstance(row, BadLine):
         raise row
-    found = columns.attributes(row)
+    attributes = columns.attributes(row)
     numbered = None if asked.needs_ids or KEY in columns.of else line
     ticket = {KEY: _id(columns.key(row) if numbered is None else numbered)}
-    for name, value in found.items():
+    for name, value in attributes.items():
         if name == KEY or value is None:
             continue
-        known = asked.task.output.get(name.removeprefix(EXPECTED))
-        ticket[name] = value if known is None else expected(value, known)
-        _check_value(ticket[name])
+        output = asked.task.output.get(name.removeprefix(EXPECTED))
+        found = value if output is None else expected(value, output)
+        if found is not None:
+            _check_value(found)
+            ticket[name] = found
     return ticket
 
 

@@ -14,8 +14,8 @@ from rich.text import Text
 from nightshift.errors import NightshiftError
 from nightshift.task.task import Task, load
 from nightshift.tickets.table import TicketTable
+from nightshift.tickets.ticket import EXPECTED
 from tools.desk.files.columns import parse_map
-from tools.desk.files.expected import EXPECTED
 from tools.desk.files.problems import UnusableFile
 from tools.desk.files.tickets import Findings, Source, add_tickets_options, check, read
 from tools.desk.load.loading import Loaded, Loader

@@ -17,9 +17,8 @@ from nightshift.aws import CONDITION_FAILED, TRY_AGAIN, ClientError, error_code
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.table import KEYS_PER_READ, TicketTable
-from nightshift.tickets.ticket import PENDING, Change, Ticket
+from nightshift.tickets.ticket import EXPECTED, PENDING, Change, Ticket
 from tools.desk.files.columns import KEY
-from tools.desk.files.expected import EXPECTED
 from tools.desk.files.tickets import SHOWN
 from tools.desk.files.tickets import Ticket as Item
 

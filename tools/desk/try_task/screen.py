@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from nightshift.claude.money import BATCH_FACTOR
+from nightshift.quality.gold import UNKNOWN, classes_of
 from nightshift.task import redaction
-from tools.desk.labelled import UNKNOWN, classes_of
 from tools.desk.try_task.asking import Trial, Tried
 from tools.local.night.screen import readable
 from tools.words import count
@@ -48,7 +48,7 @@ def _outcome(tried: Tried, trial: Trial) -> Iterator[Text]:
         for name, value in tried.answer.values.items():
             right = tried.row.expected.get(name)
             yield Text(f"{name}: {visible(_spelled(value))}", "bold green")
-            if right is not None and right != classes_of(value):
+            if right is not None and right != classes_of(trial.task.output[name], value):
                 known = "a value that the task does not have" if UNKNOWN in right else right
                 yield Text(f"the file says: {_spelled(known)}", "yellow")
         for name in tried.answer.unsure:

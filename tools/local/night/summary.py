@@ -100,6 +100,8 @@ def summary(night: Night) -> RenderableType:
     parts: list[RenderableType] = [_headline(night)]
     if night.tickets.answered:
         parts += _answers(night)
+    if night.output.get("gold"):
+        parts += [_title("Right"), Text(_right(night.output))]
     if night.tickets.failed:
         parts += [_title("Failed"), _failed(night.tickets)]
     if night.findings.bad_lines or night.findings.cut:
@@ -159,6 +161,12 @@ def _bars(counts: Counter[str]) -> RenderableType:
     if (more := len(counts) - LABELS_SHOWN) > 0:
         table.add_row(Text(f"and {more:,} others", "dim"))
     return table
+
+
+def _right(output: dict[str, Any]) -> str:
+    """How many answers are as the file had known beforehand."""
+    correct, gold = output["correct"], output["gold"]
+    return f"{correct:,} of {gold:,} known beforehand, {mail.with_interval(correct, gold)}"
 
 
 def _failed(tickets: Tickets) -> RenderableType:

@@ -7,17 +7,18 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from nightshift.ending import mail
+from nightshift.quality.gold import Gold
 from nightshift.runs import budget
 from tools import words
 from tools.operate.failed_tickets.table import EMPTY
+from tools.operate.night_report.quality import drawn
 from tools.operate.night_report.record import MOST_TICKETS_READ, Record
 from tools.operate.night_report.timeline import COLUMNS, Timeline
 from tools.operate.night_report.verdict import verdict
-from tools.pages import environment
+from tools.pages.templates import environment
 from tools.version import VERSION
 
 IDS_A_REASON = 24
-LONGEST_ID = 48
 LOCAL = ":000000000000:"
 """The account of a local cloud, which has no console."""
 
@@ -38,15 +39,9 @@ class Reason:
 def page(record: Record, note: str = "", now: datetime | None = None) -> str:
     """The page. `note` is said under the headline, such as who answered."""
     made_at = now or datetime.now(UTC)
-    templates = environment(Path(__file__).parent)
-    templates.filters |= {
-        "number": "{:,}".format,
-        "usd": words.usd,
-        "share": words.share,
-        "short": _short,
-    }
     output = record.output
-    return templates.get_template("page.html.j2").render(
+    template = environment(Path(__file__).parent).get_template("night.html.j2")
+    return template.render(
         record=record,
         stack=record.stack,
         output=output,
@@ -60,6 +55,7 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         label=_first_label(record),
         answers=list(mail.answers(output)),
         redacted=list(mail.redacted(output)),
+        outputs=list(drawn(Gold.read(output["quality"]))) if "quality" in output else [],
         reasons=list(_reasons(record)),
         EMPTY=EMPTY,
         links=dict(_links(record)),
@@ -69,11 +65,6 @@ def page(record: Record, note: str = "", now: datetime | None = None) -> str:
         made_at=made_at,
         version=VERSION,
     )
-
-
-def _short(text: str, most: int = LONGEST_ID) -> str:
-    """The start of a long text."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _day(run_id: str) -> str:

@@ -42,6 +42,8 @@ class Record:
 
     `kept` is what its last execution reported. `failed` are the tickets that it gave up and that
     are still failed, at most MOST_TICKETS_READ. `earlier` counts the categories of the runs before.
+    `pending_now` and `waiting_now` count tickets of all runs: those that wait for an answer, and
+    for a person.
     """
 
     stack: Stack
@@ -52,6 +54,7 @@ class Record:
     earlier: Counter[str]
     pending_now: int
     running: bool
+    waiting_now: int = 0
 
     @cached_property
     def output(self) -> dict[str, Any]:
@@ -144,16 +147,18 @@ def read(stack: Stack, run_id: str | None) -> Record:
     run = Ledger(stack.dynamodb, stack.run_table).run(chosen)
     before = latest_first[latest_first.index(chosen) + 1 :]
     reports = [report for name in before if (report := _kept(runs[name]))]
+    tickets = TicketTable(stack.dynamodb, stack.ticket_table)
     counted = [report["categories"] for report in reports if report.get("categories")]
     return Record(
         stack,
         run,
         _kept(runs[chosen]),
         tuple(sorted(_failures(runs[chosen]), key=lambda failure: str(failure.at))),
-        tuple(islice(_given_up(stack, run), MOST_TICKETS_READ)),
+        tuple(islice(_given_up(tickets, run), MOST_TICKETS_READ)),
         sum(map(Counter, counted[:RUNS_COMPARED]), Counter()),
-        TicketTable(stack.dynamodb, stack.ticket_table).count_pending(),
+        tickets.count_pending(),
         _is_running(stack, chosen),
+        tickets.count_waiting(),
     )
 
 
@@ -192,11 +197,11 @@ def _failures(items: Iterable[Item]) -> Iterator[Failure]:
             yield Failure(error, cause, item.get("execution", ""), at)
 
 
-def _given_up(stack: Stack, run: Run) -> Iterator[FailedTicket]:
+def _given_up(tickets: TicketTable, run: Run) -> Iterator[FailedTicket]:
     """Those failed tickets that a batch of this run gave up, or that had no text in it."""
     batches = {batch.batch_id for batch in run.batches}
     blank = f"{run.run_id}/empty#"
-    for ticket in failed_tickets(TicketTable(stack.dynamodb, stack.ticket_table)):
+    for ticket in failed_tickets(tickets):
         if ticket.batch_id in batches or ticket.batch_id.startswith(blank):
             yield ticket
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from nightshift.deployment import Deployment
@@ -162,7 +163,7 @@ class Finish:
                 self.stack.lock.finish(me, [run.run_id], last_intent)
             raise
         if ending.status != "nothing_to_do":
-            kept |= report.details(run, self.stack.task) | self._month(run)
+            kept |= report.details(run, self.stack.task) | self._month(run) | self._waiting
             kept["notices"] = list(notices)
             self.stack.ledger.save_report(run.run_id, kept)
         return kept
@@ -170,6 +171,13 @@ class Finish:
     def _month(self, run: Run) -> dict[str, Any]:
         month = month_of(datetime.now(UTC))
         return {"month_cost_usd": float(budget.spent_in(month, run, self.stack.ledger))}
+
+    @cached_property
+    def _waiting(self) -> dict[str, int]:
+        """How many tickets wait for a person now, where the task leaves any to one."""
+        if not self.stack.task.contract.leaves_to_people:
+            return {}
+        return {"waiting": self.stack.tickets.count_waiting()}
 
     def _text(self, kept: Mapping[str, Any]) -> str:
         before = self.stack.ledger.reports_before(kept["run_id"], _COMPARED)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from nightshift.quality.gold import Gold
+from nightshift.quality.statistics import wilson
 from nightshift.task import redaction
 
 type Report = Mapping[str, Any]
@@ -32,6 +34,7 @@ def text(report: Report, before: Sequence[Report], month_limit: Decimal) -> str:
         [verdict(report)],
         _categories(report, before),
         answers(report),
+        right(report),
         _unsure(report),
         _given_up(report),
         _requests(report),
@@ -116,9 +119,40 @@ _SAID: Mapping[str, Callable[[Counter[str]], str]] = {
 }
 
 
+def right(report: Report) -> Iterator[str]:
+    """How right the answers are, in one line, where some were known beforehand."""
+    if "quality" not in report:
+        return
+    gold = Gold.read(report["quality"])
+    every = " in every output" if len(gold.outputs) > 1 else ""
+    said = f"Right: {gold.correct:,} of {gold.tickets:,} known beforehand{every}"
+    if gold.tickets:
+        said += f", {with_interval(gold.correct, gold.tickets)}"
+    if gold.unsure:
+        said += f"; {gold.unsure:,} more left to a person"
+    if unknown := sum(each.unknown for each in gold.outputs.values()):
+        said += f"; {_count(unknown, 'expects', 'expect')} a value that the task does not have"
+    yield said
+
+
+def with_interval(counted: int, of: int) -> str:
+    """A share and its 95 % interval."""
+    low, high = map(percent, wilson(counted, of))
+    return f"{percent(counted / of)} (95 % interval {low} to {high})"
+
+
+def percent(share: float) -> str:
+    """A share to a tenth of a per cent, never rounded to nothing or to all."""
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    return ">99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
+
+
 def _unsure(report: Report) -> Iterator[str]:
-    if report.get("unsure"):
-        yield f"For a person to decide: {report['unsure']:,} (classification_status is review)"
+    unsure, waiting = report.get("unsure", 0), report.get("waiting", 0)
+    if unsure or waiting:
+        now = f", {_count(waiting, 'waits', 'wait')} now" if waiting else ""
+        yield f"For a person to decide: {unsure:,}{now} (classification_status is review)"
 
 
 def _given_up(report: Report) -> Iterator[str]:

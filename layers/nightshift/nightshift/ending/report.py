@@ -14,7 +14,17 @@ from nightshift.task.task import Task
 
 # Kept on the run's item, beside what the workflow returns.
 DETAILS = frozenset(
-    {"categories", "failures", "items", "month_cost_usd", "notices", "outputs", "redacted"}
+    {
+        "categories",
+        "failures",
+        "items",
+        "month_cost_usd",
+        "notices",
+        "outputs",
+        "quality",
+        "redacted",
+        "waiting",
+    }
 )
 
 
@@ -67,6 +77,8 @@ def flat(run: Run, ending: Ending, pending: int, started_at: datetime) -> dict[s
         "saved_usd": float(realtime - cost),
         "duration_seconds": round((datetime.now(UTC) - started_at).total_seconds()),
     }
+    if total.gold:
+        report |= {"gold": total.gold.tickets, "correct": total.gold.correct}
     return {**report, "reason": ending.reason} if ending.reason else report
 
 
@@ -91,7 +103,8 @@ def _was_passed_over(batch: Batch, of_round: Sequence[Batch], run: Run) -> bool:
 
 def details(run: Run, task: Task) -> dict[str, Any]:
     """What the run's own item keeps beyond the output: what was answered, why tickets failed, what
-    the task calls its items, and how many strings were redacted in what was sent."""
+    the task calls its items, how many strings were redacted in what was sent, and, where answers
+    were known beforehand, how the outputs compare with those."""
     closed = run.in_state("closed")
     total = sum((batch.tally for batch in closed), Tally())
     failures = total.failures + Counter(empty_ticket=run.empty)
@@ -99,13 +112,14 @@ def details(run: Run, task: Task) -> dict[str, Any]:
         name: {"type": _type(name, task), "counts": dict(counts)}
         for name, counts in total.outputs.items()
     }
-    return {
+    kept = {
         "categories": dict(total.categories),
         "failures": dict(failures),
         "items": list(task.items),
         "outputs": outputs,
         "redacted": dict(sum((batch.redacted for batch in closed), Counter[str]())),
     }
+    return kept | ({"quality": total.gold.plain} if total.gold else {})
 
 
 def _type(output: str, task: Task) -> str:

@@ -12,12 +12,15 @@ from typing import Literal, Self
 
 from nightshift.claude.money import NOTHING, Usage
 from nightshift.errors import NightshiftError, gravity
+from nightshift.quality.gold import Gold, together
 
 type State = Literal["creating", "open", "closed", "not_created"]
 
 # Why a batch was not created: Claude took none now, it was too large, Claude rejects its requests
 # for good, it never showed in Claude's list.
 TRY_LATER, TOO_LARGE, REJECTED, UNSEEN = "refused", "too_large", "rejected", "unseen"
+# The same, where Claude refused the key or what stands in its place: a fresh one is tried once.
+KEY_REFUSED = "key_refused"
 # Why a closed batch was never read to its end: Claude had lost it, or a cancel gave it up.
 LOST, GIVEN_UP = "lost", "given_up"
 
@@ -29,10 +32,12 @@ class Tally:
     `still_pending` counts tickets that still wait for an answer; `rejected` the requests that
     failed for the account's sake. `succeeded` to `expired` are the provider's own words, to compare
     with its counts. `long_usage` is the part of `usage` that requests with long prompts used: their
-    price differs. `categories` counts the answers of the first output that is a label, `failures`
+    price differs. `surcharge` is what requests cost more for having been processed in the US, in
+    USD. `categories` counts the answers of the first output that is a label, `failures`
     the failed by why they were given up, `unusable` the succeeded whose answer the task does not
     allow, by what is wrong. `outputs` counts what was answered, by output; what is counted of an
-    answer depends on the type of the output (`task/outputs.py`).
+    answer depends on the type of the output (`task/outputs.py`). `gold` compares the classified
+    with what was known beforehand, where anything was.
     """
 
     classified: int = 0
@@ -48,15 +53,17 @@ class Tally:
     expired: int = 0
     usage: Usage = NOTHING
     long_usage: Usage = NOTHING
+    surcharge: Decimal = Decimal(0)
     categories: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     unusable: Counter[str] = field(default_factory=Counter)
     outputs: Mapping[str, Counter[str]] = field(default_factory=dict)
+    gold: Gold = field(default_factory=Gold)
 
     def __add__(self, other: Self) -> Self:
         numbers = [f.name for f in fields(self) if f.name != "outputs"]
         sums = {name: getattr(self, name) + getattr(other, name) for name in numbers}
-        return replace(self, **sums, outputs=_together(self.outputs, other.outputs))
+        return replace(self, **sums, outputs=together((self.outputs, other.outputs)))
 
     @property
     def accounted(self) -> int:
@@ -67,16 +74,6 @@ class Tally:
     def read(self) -> int:
         """How many requests have a result that was read, whatever the result said."""
         return self.succeeded + self.errored + self.canceled + self.expired
-
-
-def _together(
-    one: Mapping[str, Counter[str]], other: Mapping[str, Counter[str]]
-) -> dict[str, Counter[str]]:
-    """Counts by output, added up; a sum of integers may be negative."""
-    total = {name: Counter(counts) for name, counts in one.items()}
-    for name, counts in other.items():
-        total.setdefault(name, Counter()).update(counts)
-    return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,11 @@ class Contract:
         return (name, output) if isinstance(output, Label) and not others else None
 
     @cached_property
+    def leaves_to_people(self) -> bool:
+        """Whether an answer may leave an output to a person."""
+        return any(isinstance(each, Label) and each.unsure for each in self.outputs.values())
+
+    @cached_property
     def schema(self) -> dict[str, Any] | None:
         """The JSON schema that structured outputs ask for; None for a bare word."""
         if self.lone_label:

@@ -2,6 +2,7 @@
 
 import re
 import string
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from nightshift.claude.money import Price
+from nightshift.claude.money import Price, alias
 from nightshift.claude.prices import PriceTable, published
 from nightshift.errors import PriceUnknown, SettingsInvalid
 from nightshift.task import redaction
@@ -126,6 +127,18 @@ class Task(BaseModel):
             except NotAllowed:
                 raise ValueError(f"{place}.{name}: is no answer that the task allows") from None
 
+    @model_validator(mode="after")
+    def _where_is_known(self) -> Self:
+        for model, settings in self.models.items():
+            place = f"models.{model}.inference_geo"
+            geo = settings.get("inference_geo", "global")
+            if geo not in ("us", "global"):
+                raise ValueError(f'{place}: must be "us" or "global"')
+            price = self.price_table.rows.get(alias(model))
+            if "inference_geo" in settings and price and price.in_the_us == 1:
+                raise ValueError(f"{place}: this model cannot be told where: leave it out")
+        return self
+
     # What is asked, and what may be answered.
 
     @cached_property
@@ -170,11 +183,21 @@ class Task(BaseModel):
 
     def counted_message_for(self, shown: Sequence[Shown]) -> tuple[str | None, Mapping[str, int]]:
         """The user message of a ticket, and how many strings of each kind were redacted in it."""
-        texts = [plain(text) if markup else text for text, markup in shown]
+        texts, redacted = self._read_of(_plain(shown))
+        return None if all(map(is_blank, texts)) else self._filled(texts), redacted
+
+    def read_and_cut(self, shown: Sequence[Shown]) -> list[tuple[str, str]]:
+        """Of each input what Claude reads, and what was cut off behind it. Both are redacted."""
+        texts = _plain(shown)
+        whole = [redaction.redact(text, self.redact, sys.maxsize)[0] for text in texts]
+        read, _ = self._read_of(texts)
+        return [(text, all_[len(text) :]) for text, all_ in zip(read, whole, strict=True)]
+
+    def _read_of(self, texts: Sequence[str]) -> tuple[Sequence[str], Mapping[str, int]]:
         # A cut before could leave the half of a number.
         texts, redacted = self._redacted(texts) if self.redact else (texts, {})
-        texts = [cut(text, most) for text, most in zip(texts, self.input.values(), strict=True)]
-        return None if all(map(is_blank, texts)) else self._filled(texts), redacted
+        limits = zip(texts, self.input.values(), strict=True)
+        return [cut(text, most) for text, most in limits], redacted
 
     def _redacted(self, texts: Sequence[str]) -> tuple[list[str], Counter[str]]:
         limits = zip(texts, self.input.values(), strict=True)
@@ -184,10 +207,11 @@ class Task(BaseModel):
     def _filled(self, texts: Sequence[str]) -> str:
         """The message with texts in the place of the inputs, without tags of their own: a text
         that contains `</ticket>` must not seem to end there."""
-        harmless = dict(zip(self.input, (_TAG_START.sub("\u2039", t) for t in texts), strict=True))
-        return "".join(
-            text + (harmless[name] if name else "") for text, name in self._message_parts
-        )
+        harmless = {
+            name: _TAG_START.sub("\u2039", text) if "<" in text else text
+            for name, text in zip(self.input, texts, strict=True)
+        }
+        return "".join([t + (harmless[name] if name else "") for t, name in self._message_parts])
 
     @cached_property
     def _message_parts(self) -> list[tuple[str, str]]:
@@ -197,6 +221,10 @@ class Task(BaseModel):
     def price_table(self) -> PriceTable:
         """Every model with a known price: the published ones and what this task adds."""
         return published().including(self.prices)
+
+
+def _plain(shown: Sequence[Shown]) -> list[str]:
+    return [plain(text) if markup else text for text, markup in shown]
 
 
 def _shown(value: object) -> Shown:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,16 @@ from nightshift.pace import Pace, pause
 from nightshift.tickets import attribute
 from nightshift.tickets.attribute import Attribute
 from nightshift.tickets.table_check import key_of
-from nightshift.tickets.ticket import FAILED, GUARDED, PENDING, STATUS_INDEX, Change, Ticket
+from nightshift.tickets.ticket import (
+    EXPECTED,
+    FAILED,
+    GUARDED,
+    PENDING,
+    REVIEW,
+    STATUS_INDEX,
+    Change,
+    Ticket,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -91,6 +101,10 @@ class TicketTable:
         """Ids of tickets that were given up, in key order. The index may lag behind."""
         return self._ids(FAILED)
 
+    def review_ids(self) -> Iterator[str]:
+        """Ids of tickets that wait for a person, in key order. The index may lag behind."""
+        return self._ids(REVIEW)
+
     def _ids(self, status: str, after: str = "") -> Iterator[str]:
         condition = "classification_status = :status"
         values: dict[str, Attribute] = {":status": {"S": status}}
@@ -128,15 +142,20 @@ class TicketTable:
                 yield from ((ticket_id, found.get(ticket_id)) for ticket_id in group)
 
     def read(
-        self, ids: Sequence[str], inputs: Sequence[str], marks: Sequence[str] = ()
+        self,
+        ids: Sequence[str],
+        inputs: Sequence[str],
+        marks: Sequence[str] = (),
+        outputs: Sequence[str] = (),
     ) -> dict[str, Ticket]:
         """Read at most 100 tickets as they are now, with the attributes named as their inputs and
-        as their marks.
+        as their marks, and with what is known beforehand of these outputs.
 
         A ticket that is gone is missing from the result.
         """
         key = self.key
-        every = dict.fromkeys((key, *_READ, *inputs, *marks))
+        expected = [f"{EXPECTED}{name}" for name in outputs]
+        every = dict.fromkeys((key, *_READ, *inputs, *marks, *expected))
         names = {f"#{n}": name for n, name in enumerate(every)}  # it may be a reserved word
         wanted: Any = {
             self.name: {
@@ -151,7 +170,7 @@ class TicketTable:
         while wanted:
             answer = self.dynamodb.batch_get_item(RequestItems=wanted)
             for item in answer["Responses"].get(self.name, []):
-                ticket = _ticket(item, key, inputs, marks)
+                ticket = _ticket(item, key, inputs, marks, outputs)
                 found[ticket.ticket_id] = ticket
             left = answer.get("UnprocessedKeys", {})
             if left and len(left[self.name]["Keys"]) == len(wanted[self.name]["Keys"]):
@@ -179,6 +198,12 @@ class TicketTable:
                 self._write_alone(change, refused)
         for group in _groups((change, self._statement(change)) for change in together):
             self._write_together(group, refused)
+        return refused
+
+    def write_one(self, change: Change) -> Refused:
+        """The same with a single change, which one conditional UpdateItem makes."""
+        refused = Refused()
+        self._write_alone(change, refused)
         return refused
 
     def _write_together(self, group: Sequence[_Statement], refused: Refused) -> None:
@@ -231,6 +256,11 @@ class TicketTable:
         """How many tickets are given up now, of all nights, as far as the index knows."""
         return self._count(FAILED)
 
+    def count_waiting(self) -> int:
+        """How many tickets wait for a person's decision now, of all nights, as far as the index
+        knows."""
+        return self._count(REVIEW)
+
     def _count(self, status: str) -> int:
         pages = self.dynamodb.get_paginator("query").paginate(
             TableName=self.name,
@@ -271,22 +301,34 @@ class TicketTable:
         }
 
     def _statement(self, change: Change) -> dict[str, Any]:
-        clauses = [f"SET {_quoted(name)}=?" for name in change.values]
-        clauses += [f"REMOVE {_quoted(name)}" for name in change.remove]
-        conditions = [f"{_quoted(self.key)}=?"]
-        parameters = [*change.values.values(), {"S": change.ticket.ticket_id}]
-        for name, was in change.ticket.as_read.items():
-            conditions.append(_quoted(name) + (" IS MISSING" if was is None else "=?"))
-            parameters += [] if was is None else [was]
-        where = " AND ".join(conditions)
-        statement = f"UPDATE {_quoted(self.name)} {' '.join(clauses)} WHERE {where}"
-        return {"Statement": statement, "Parameters": parameters}
+        as_read = change.ticket.as_read
+        there = [was for was in as_read.values() if was is not None]
+        missing = frozenset(name for name, was in as_read.items() if was is None)
+        where = (self.key, *as_read)
+        text = _update(self.name, tuple(change.values), change.remove, where, missing)
+        parameters = [*change.values.values(), {"S": change.ticket.ticket_id}, *there]
+        return {"Statement": text, "Parameters": parameters}
+
+
+@lru_cache(maxsize=1024)
+def _update(
+    table: str,
+    sets: tuple[str, ...],
+    removes: tuple[str, ...],
+    where: tuple[str, ...],
+    missing: frozenset[str],
+) -> str:
+    """The text of a PartiQL update: most tickets of a batch share one, so texts are kept."""
+    clauses = [f"SET {_quoted(name)}=?" for name in sets]
+    clauses += [f"REMOVE {_quoted(name)}" for name in removes]
+    conditions = [_quoted(name) + (" IS MISSING" if name in missing else "=?") for name in where]
+    return f"UPDATE {_quoted(table)} {' '.join(clauses)} WHERE {' AND '.join(conditions)}"
 
 
 def _is_compared_by_partiql(change: Change) -> bool:
     """Whether a PartiQL condition can compare every attribute that was read of the ticket."""
     read = change.ticket.as_read.values()
-    return all(was is None or was.keys() <= _COMPARED_BY_PARTIQL for was in read)
+    return _COMPARED_BY_PARTIQL.issuperset(kind for was in read if was for kind in was)
 
 
 def _groups(statements: Iterable[_Statement]) -> Iterator[list[_Statement]]:
@@ -311,8 +353,13 @@ def _quoted(name: str) -> str:
 
 
 def _ticket(
-    item: Mapping[str, Any], key: str, inputs: Sequence[str], marks: Sequence[str]
+    item: Mapping[str, Any],
+    key: str,
+    inputs: Sequence[str],
+    marks: Sequence[str],
+    outputs: Sequence[str],
 ) -> Ticket:
+    known = {name: attribute.value(item.get(f"{EXPECTED}{name}")) for name in outputs}
     return Ticket(
         ticket_id=item[key]["S"],
         guards={name: item.get(name) for name in GUARDED},
@@ -320,4 +367,5 @@ def _ticket(
         attempts=int(Decimal(item.get("classification_attempts", {}).get("N", 0))),
         failed_before="classification_error" in item,
         marks={name: item.get(name) for name in marks},
+        known={name: value for name, value in known.items() if value is not None},
     )

@@ -3,8 +3,9 @@
 Here alone stands which attributes Nightshift writes, and how DynamoDB spells them.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from nightshift.task.outputs import Value
 from nightshift.tickets import attribute
@@ -15,7 +16,8 @@ STATUS_INDEX = "by_classification_status"
 # Beside a ticket's inputs, what decides: a ticket that differs there is not the one that was read.
 GUARDED = ("classification_status", "classification_batch_id")
 _TRIED = ("classification_attempts", "classification_error")
-_EXPECTED = "expected_"
+# Before the name of an output: its right answer, where that is known beforehand.
+EXPECTED = "expected_"
 # What says of an answer how it came about; without one of these, nobody knows whether it stands.
 _OF_AN_ANSWER = ("classified_as", "classified_from", "classified_with")
 
@@ -24,7 +26,23 @@ def marks_of(outputs: Iterable[str]) -> tuple[str, ...]:
     """The attributes that say whether the last answer of a ticket still stands, for a task with
     these outputs."""
     named = [*outputs]
-    return (*_OF_AN_ANSWER, *named, *(f"{_EXPECTED}{name}" for name in named))
+    return (*_OF_AN_ANSWER, *named, *(f"{EXPECTED}{name}" for name in named))
+
+
+def last_answer(
+    attributes: Mapping[str, Attribute | None], outputs: Collection[str]
+) -> dict[str, Attribute]:
+    """What Nightshift itself wrote last into a ticket, by output, for a task with these outputs.
+
+    An output that it left to a person is missing. Empty too where another task with a single output
+    answered: `classified_as` does not say which output that was.
+    """
+    written = attributes.get("classified_as")
+    if written is None:
+        return {}
+    if "M" in written:
+        return dict(written["M"])
+    return dict.fromkeys(outputs, written) if len(outputs) == 1 else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +73,32 @@ class Change:
     values: dict[str, Attribute]
     remove: tuple[str, ...] = ()
 
+    @property
+    def undone(self) -> "Change":
+        """The way back to what was read, if the ticket still is what this change made of it. Every
+        attribute that the change touches must be one that was read."""
+        was = self.ticket.as_read
+        made = was | self.values | dict.fromkeys(self.remove)
+        touched = {name: was[name] for name in (*self.values, *self.remove)}
+        return Change(
+            replace(
+                self.ticket,
+                guards={name: made[name] for name in self.ticket.guards},
+                marks={name: made[name] for name in self.ticket.marks},
+            ),
+            {name: value for name, value in touched.items() if value is not None},
+            tuple(name for name, value in touched.items() if value is None),
+        )
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Ticket:
     """A ticket as it stands in the table. Every write to it depends on its `guards` and `inputs`.
 
     `inputs` are the attributes that a task reads, by their names, None for one that is not there;
     `marks` likewise those of `marks_of`, where they were read. `attempts` are the answers to it
-    that had to be thrown away.
+    that had to be thrown away. `known` is the right answer by output, as far as it was read and is
+    known beforehand: no write depends on that.
     """
 
     ticket_id: str
@@ -71,6 +107,7 @@ class Ticket:
     attempts: int = 0
     failed_before: bool = False
     marks: dict[str, Attribute | None] = field(default_factory=dict)
+    known: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def status(self) -> str | None:
@@ -89,7 +126,7 @@ class Ticket:
             (attribute.text(each), each is None or "S" in each) for each in self.inputs.values()
         ]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """48 bits of the inputs as they stand in the table: another digest means that the ticket
         was edited, however a task shows its inputs."""
@@ -104,14 +141,11 @@ class Ticket:
         """Whether the last answer still stands: this task version gave it to the inputs as they
         are now, and every output is still there. Never for a ticket whose right answer is known
         beforehand, since such a ticket is asked to learn how right Claude is."""
+        if _string(self.marks.get("classified_with")) != version:
+            return False  # most tickets that ask have no answer yet
         known = {name for name, value in self.marks.items() if value is not None}
-        wanted = {name for name in self.marks if not name.startswith(_EXPECTED)}
-        return (
-            bool(wanted)
-            and known == wanted
-            and _string(self.marks["classified_with"]) == version
-            and _string(self.marks["classified_from"]) == self.digest
-        )
+        wanted = {name for name in self.marks if not name.startswith(EXPECTED)}
+        return known == wanted and _string(self.marks["classified_from"]) == self.digest
 
     # What may become of a ticket.
 
@@ -158,6 +192,13 @@ class Ticket:
     def answer_kept(self) -> Change:
         """The last answer still stands: the ticket asks no more, and nothing else changes."""
         return Change(self, {}, ("classification_status", *_TRIED))
+
+    def decided_by_a_person(self, values: Mapping[str, Value]) -> Change:
+        """What Claude left to a person is decided: each output is written as the answer, and as the
+        one to expect, since a person's answer is gold. The ticket asks no more."""
+        spelled = {name: attribute.spelled(value) for name, value in values.items()}
+        gold = {f"{EXPECTED}{name}": value for name, value in spelled.items()}
+        return Change(self, spelled | gold, ("classification_status",))
 
     def asked_again(self) -> Change:
         """A ticket that was given up asks again. The error stays: it says that attempts start

@@ -1,10 +1,12 @@
 """What one result means for its ticket, as the ticket stands now. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nightshift.claude.results import INVALID_REQUEST, Result
 from nightshift.task.answer import Answer
+from nightshift.task.outputs import Value
 from nightshift.task.task import Task
 from nightshift.tickets.ticket import PENDING, Change, Ticket, Written
 
@@ -35,8 +37,8 @@ class Rules:
 class Decision:
     """How a request counts, what to write, and whether its ticket is still pending afterwards.
 
-    `answer` is what a classified or an unsure one says, `reason` the short name of why a failed one
-    was given up.
+    `answer` is what a classified or an unsure one says, and `known` what was known beforehand of
+    that; `reason` is the short name of why a failed one was given up.
     """
 
     outcome: Outcome
@@ -44,6 +46,7 @@ class Decision:
     still_pending: bool = False
     answer: Answer | None = None
     reason: str = ""
+    known: Mapping[str, Value] = field(default_factory=dict)
 
 
 def unusable(result: Result, task: Task) -> str:
@@ -84,7 +87,8 @@ def _already_shown(result: Result, ticket: Ticket, task: Task) -> Decision:
     if ticket.attempts:
         return Decision("requeued", still_pending=ticket.status == PENDING)
     answer = answer_of(result, task)
-    return Decision("unsure" if answer and answer.unsure else "classified", answer=answer)
+    outcome: Outcome = "unsure" if answer and answer.unsure else "classified"
+    return Decision(outcome, answer=answer, known=ticket.known)
 
 
 def _errored(result: Result, ticket: Ticket, rules: Rules) -> Decision:
@@ -101,9 +105,9 @@ def _answered(result: Result, ticket: Ticket, rules: Rules) -> Decision:
     if answer is None:
         return _thrown_away(result, ticket, rules)
     written = Written(rules.batch_id, result.model, rules.version, rules.now)
-    if answer.unsure:
-        return Decision("unsure", ticket.to_be_decided(written, answer.values), answer=answer)
-    return Decision("classified", ticket.answered(written, answer.values), answer=answer)
+    outcome: Outcome = "unsure" if answer.unsure else "classified"
+    become = ticket.to_be_decided if answer.unsure else ticket.answered
+    return Decision(outcome, become(written, answer.values), answer=answer, known=ticket.known)
 
 
 def _thrown_away(result: Result, ticket: Ticket, rules: Rules) -> Decision:

@@ -1,0 +1,1 @@
+"""`make corrections`: answers that people corrected, as `[[examples]]` for the task file."""

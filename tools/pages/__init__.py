@@ -1,0 +1,1 @@
+"""How every page looks, and how it is made from a template."""
