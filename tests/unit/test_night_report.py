@@ -13,7 +13,16 @@ import pytest
 from nightshift import errors
 from nightshift.claude.money import Usage
 from nightshift.quality.gold import compare, total
-from nightshift.runs.records import REJECTED, TRY_LATER, Batch, Run, State, Tally, Trouble
+from nightshift.runs.records import (
+    KEY_REFUSED,
+    REJECTED,
+    TRY_LATER,
+    Batch,
+    Run,
+    State,
+    Tally,
+    Trouble,
+)
 from nightshift.task.answer import Answer
 from nightshift.task.outputs import Label
 from tests.tasks import reviews
@@ -423,6 +432,12 @@ def long_night() -> Record:
     batches[7] = batch(8, "not_created", requests=10_000, why_not_created=TRY_LATER)
     failed = tuple(given_up(f"TM-{n}") for n in range(196))
     return record(*batches, failed=failed, earlier=Counter(technical=99, other=99))
+
+
+def test_a_create_whose_key_was_refused_is_called_so() -> None:
+    refused = batch(1, "not_created", why_not_created=KEY_REFUSED)
+
+    assert "key refused" in page(record(refused, batch(2)))
 
 
 @pytest.mark.parametrize(
