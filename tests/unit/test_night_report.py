@@ -104,7 +104,7 @@ def headline(read: Read) -> str:
 
 
 START = "aws stepfunctions start-execution --region eu-west-1"
-KEY_REFUSED = failed("ClaudeRejected", "Claude does not accept the API key. Store")
+BAD_KEY = failed("ClaudeRejected", "Claude does not accept the API key. Store")
 # What was spent, and a tenth more than the bound of all that is pending.
 ENOUGH = '{"run_id": "2026-11-22", "max_cost_usd": 0.674'
 
@@ -125,7 +125,7 @@ def partial(reason: str, pending: int = 40, **more: Any) -> dict[str, Any]:
         ({"kept": reported("canceled")}, "Canceled: 100 tickets sorted before", "Nothing, if"),
         ({"kept": None}, "stopped before it could report", START),
         ({"kept": None, "running": True}, "at work: 100 tickets sorted", "make this page again"),
-        (KEY_REFUSED, "Rejected Claude refuses", "put-secret-value"),
+        (BAD_KEY, "Rejected Claude refuses", "put-secret-value"),
         (failed("States.Timeout", "This"), "States.Timeout This", errors.Unexpected.advice),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
