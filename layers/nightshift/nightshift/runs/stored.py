@@ -88,6 +88,10 @@ def unasked(group: UnaskedGroup) -> dict[str, Any]:
     return values(counted)
 
 
+# Most nights know nothing beforehand and pay nothing more for the US: no zeros are stored then.
+_SELDOM_COUNTED = frozenset({"gold", "surcharge"})
+
+
 def _fields(kind: type, record: Any) -> dict[str, Any]:
     return {each.name: getattr(record, each.name) for each in fields(kind)}
 
@@ -100,9 +104,7 @@ def _value(field: str, value: Any) -> Any:
     match value:
         case Tally():
             counted = _fields(Tally, value)
-            if not value.gold:  # most nights know nothing beforehand, and store nothing of it
-                del counted["gold"]
-            return values(counted)
+            return values({n: v for n, v in counted.items() if v or n not in _SELDOM_COUNTED})
         case Gold():
             return value.plain
         case Usage():

@@ -131,48 +131,46 @@ class Applier:
         long_ids = self.ledger.recall_ids(self.run_id, hashes)
         return [request.ticket_id or long_ids[request.name] for request in asked]
 
+    def _is_rejected(self, result: Result) -> bool:
+        """Whether Claude rejected the request for the account's sake, or that of the task."""
+        all_invalid = self.rules.all_invalid and result.error == INVALID_REQUEST
+        return all_invalid or result.error in ACCOUNT_ERRORS
+
+    def _surcharge(self, results: Sequence[Result]) -> Decimal:
+        processed_in_the_us = (result.usage for result in results if result.in_the_us)
+        return sum(map(self.price.surcharge, processed_in_the_us), Decimal(0))
+
     def _sum_up(self, decided: Sequence[tuple[Result, Decision]], unapplied: int) -> Applied:
-        counts: dict[str, int] = {}
-        failures = Counter[str]()
+        results = [result for result, _ in decided]
+        decisions = [decision for _, decision in decided]
+        rejected = [result for result in results if self._is_rejected(result)]
+        without_answer = (result for result, decision in decided if not decision.answer)
+        thrown_away = (unusable(result, self.rules.task) for result in without_answer)
         outputs: dict[str, Counter[str]] = defaultdict(Counter)
-        thrown_away = Counter[str]()
-        usage = long_usage = NOTHING
-        surcharge = Decimal(0)
-        rejection = ""
-        for result, decision in decided:
-            rejected = result.error in ACCOUNT_ERRORS or (
-                result.error == INVALID_REQUEST and self.rules.all_invalid
-            )
-            if rejected:
-                rejection = f"{result.error}: {quotable(result.error, result.message)}"
-            for name, count in (
-                (decision.outcome, 1),
-                (result.kind, 1),
-                ("still_pending", decision.still_pending),
-                ("rejected", rejected),
-            ):
-                counts[name] = counts.get(name, 0) + count
-            if decision.outcome == "failed":
-                failures[decision.reason] += 1
+        for decision in decisions:
             if decision.answer:
                 self._count(decision.answer, outputs)
-            if not decision.answer and (what := unusable(result, self.rules.task)):
-                thrown_away[what] += 1
-            usage += result.usage
-            if self.price.is_long(result.usage):
-                long_usage += result.usage
-            if result.in_the_us:
-                surcharge += self.price.surcharge(result.usage)
-        ordinals = tuple(result.custom_id.ordinal for result, _ in decided)
         tally = Tally(
-            **counts,
-            usage=usage,
-            long_usage=long_usage,
-            surcharge=surcharge,
+            **Counter[str](d.outcome for d in decisions),
+            **Counter[str](result.kind for result in results),
+            still_pending=sum(d.still_pending for d in decisions),
+            rejected=len(rejected),
+            usage=sum((r.usage for r in results), NOTHING),
+            long_usage=sum((r.usage for r in results if self.price.is_long(r.usage)), NOTHING),
+            surcharge=self._surcharge(results),
             categories=Counter(outputs.get(self._first_label)),
-            failures=failures,
+            failures=Counter(d.reason for d in decisions if d.outcome == "failed"),
             outputs=dict(outputs),
-            unusable=thrown_away,
-            gold=self._compare(decision for _, decision in decided),
+            unusable=Counter(filter(None, thrown_away)),
+            gold=self._compare(decisions),
         )
-        return Applied(ordinals, tally, rejection, unapplied)
+        ordinals = tuple(result.custom_id.ordinal for result in results)
+        return Applied(ordinals, tally, _why(rejected), unapplied)
+
+
+def _why(rejected: Sequence[Result]) -> str:
+    """What Claude said of the last of these; empty where there is none."""
+    if not rejected:
+        return ""
+    error, message = rejected[-1].error, rejected[-1].message
+    return f"{error}: {quotable(error, message)}"
