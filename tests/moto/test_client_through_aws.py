@@ -481,3 +481,15 @@ def test_and_no_more_than_once(signed: Scene) -> None:
 
     assert [post["status"] for post in signed.posts()] == [401, 401]
     assert {b["state"] for b in signed.records("batch#", DAY)} == {"void"}
+
+
+def test_the_next_start_tries_fresh_credentials_again(signed: Scene) -> None:
+    signed.claude.control.add_faults({"on": "create", "times": 3, "do": {"answer": EXPIRED}})
+    first = signed.start()
+    with pytest.raises(ClaudeRejected):
+        signed.send_all(first)
+    signed.stop(first)
+
+    signed.send_all(signed.start("again"))
+
+    assert [post["status"] for post in signed.posts()] == [401, 401, 401, 200]

@@ -158,8 +158,8 @@ class Batch(Intent):
     Collecting: `seen` is a bitmap of the requests that are accounted for, `readings` counts how
     often the results did not add up, `cost` is in USD, `rejection` is why Claude rejects requests
     as such. `disputed`: the results never added up. `unread` is why a closed batch was not read to
-    its end (`LOST`, `GIVEN_UP`), `why_not_created` is one of `TRY_LATER`, `TOO_LARGE`, `REJECTED`
-    and `UNSEEN`.
+    its end (`LOST`, `GIVEN_UP`), `why_not_created` is one of `TRY_LATER`, `KEY_REFUSED`,
+    `TOO_LARGE`, `REJECTED` and `UNSEEN`.
 
     `aside_by` is the last execution that went on without the batch since it could not be read,
     `unknown` whether the provider denied then to know the batch.
