@@ -3,11 +3,13 @@
 .PHONY: help tools install run cost check-task test crash-proof bench lint unit requirements clean
 .PHONY: nights start night-report tickets-load tickets-export tickets-failed tickets-retry
 .PHONY: tickets-again try evaluate review quality corrections
+.PHONY: lint-style lint-types lint-template lint-security
 
 # pyenv reads .python-version; without pyenv any Python 3.13 on the PATH will do.
 PYTHON ?= $(shell command -v python3.13 || command -v python3)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
+# Most modules of the packages are never imported: those that are, are compiled then.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-compile
 VERSION := $(shell sed -n 's/^version = "\([^"]*\)".*/\1/p' pyproject.toml)
 # Where the last run of the tests left what it measured.
 BUILD := .build
@@ -109,7 +111,7 @@ corrections: tools ## the same as [[examples]] for the task: STACK=, N=20
 		$(if $(TASK),--task "$(TASK)") $(if $(N),-n "$(N)")
 
 test: lint ## all that proves it: style, types, units, a deployed stack
-	COVERAGE_CORE=sysmon $(BIN)/python -m pytest -n 2 --dist loadfile \
+	COVERAGE_CORE=sysmon $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		--cov=layers/nightshift/nightshift --cov=tools --cov-report=term --durations=5
 
 crash-proof: install ## die at every call: is anybody paid twice?
@@ -118,13 +120,24 @@ crash-proof: install ## die at every call: is anybody paid twice?
 bench: install ## against the plain way: time, memory, calls, the bill
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-lint: install $(CHECKOV) ## style, types, template, workflow, security
+# Two at a time: none needs what another one says.
+lint: install ## style, types, template, workflow, security
+	@$(MAKE) --no-print-directory -j 2 lint-security lint-types lint-style lint-template
+
+lint-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy layers/nightshift/nightshift tools
 	PYTHONPATH=layers/nightshift $(BIN)/lint-imports --no-logo --no-cache
-	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
-	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint -t docs/zendesk/template.yaml
+
+lint-types:
+	$(BIN)/mypy layers/nightshift/nightshift tools
+
+SAM_VALIDATE := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+lint-template:
+	$(SAM_VALIDATE)
+	$(SAM_VALIDATE) -t docs/zendesk/template.yaml
+
+lint-security: $(CHECKOV)
 	$(CHECKOV) --file template.yaml --config-file tests/infrastructure/checkov.yaml
 
 # An environment of its own: it pins other versions of what the rest needs.

@@ -25,6 +25,13 @@ def labelled(*values: str, **keys: Any) -> Task:
     return changed(output={"category": {"type": "label", "values": list(values)}}, **keys)
 
 
+def in_the_us(model: str, folder: Path) -> Path:
+    """A file of the same task, which has requests of one of its models processed in the US."""
+    file, table = folder / FILE.name, f"[models.{model}]\n"
+    file.write_text(FILE.read_text().replace(table, f'{table}inference_geo = "us"\n'))
+    return file
+
+
 def reviews() -> Task:
     """A task with an output of every type; DynamoDB and PartiQL reserve the names of two of them.
     Either label may be left to a person."""

@@ -1,89 +1,131 @@
-"""Measure Nightshift beside the plain way: tables here, numbers and a plot in .build/bench/."""
+"""Measure Nightshift beside the plain way: tables here, numbers and plots in .build/bench/."""
 
 import argparse
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from os import cpu_count
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from tests.bench import OUTPUT, bill, decode, growth, history, plot, runtime, start, volume
+from tests.bench import (
+    OUTPUT,
+    bill,
+    decode,
+    document,
+    growth,
+    history,
+    million,
+    plot,
+    runtime,
+    start,
+    volume,
+    whole_stack,
+)
 from tests.bench.stage import write_tickets
 from tests.bench.subject import Subject, show, show_targets
 
 SIZES = (1_000, 10_000, 20_000, 100_000)
 QUICK_SIZES = (1_000, 10_000)
-SUBJECTS = ("volume", "growth", "decode", "start", "history", "bill")
+# How many minutes each subject takes on two processors.
+MINUTES = {
+    "volume": 4.0,
+    "growth": 4.0,
+    "decode": 0.5,
+    "start": 0.5,
+    "history": 0.2,
+    "bill": 0.8,
+    "whole_stack": 2.0,
+    "million": 12.0,
+}
 console = Console(highlight=False)
+
+type Tell = Callable[[str], None]
 
 
 def main() -> None:
     asked = arguments()
-    sizes = QUICK_SIZES if asked.quick else SIZES
-    began = time.monotonic()
-    with console.status("tickets") as status:
-        subjects = list(measure(asked.only or SUBJECTS, sizes, status.update))
-    numbers = {key: value for subject in subjects for key, value in subject.numbers.items()}
-    targets = [target for subject in subjects for target in subject.targets]
-    show_targets(console, targets)
-    report = {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {cpu_count()} cores, Python {platform.python_version()}",
-        "targets": [vars(target) for target in targets],
-        **numbers,
-    }
+    wanted = asked.only or list(MINUTES)
     whole = not (asked.quick or asked.only)
-    written = ["numbers.json" if whole else "numbers-of-a-part.json"]
-    (OUTPUT / written[0]).write_text(json.dumps(report, indent=2))
+    began = time.monotonic()
+    minutes = sum(MINUTES[name] for name in wanted) / (10 if asked.quick else 1)
+    console.print(f"{', '.join(wanted)}: about {max(1, round(minutes))} min on two processors")
+    with console.status("tickets") as status:
+        tickets, what = write_tickets((QUICK_SIZES if asked.quick else SIZES)[-1])
+        status.update("sam build, where its sources have changed")
+        runtime.built()
+        console.print(f"{what}, repeated under new ids\n", style="dim")
+        subjects = list(measure(wanted, tickets, asked.quick, status.update))
+    show_targets(console, [target for subject in subjects for target in subject.targets])
+    report = reported(subjects, what, (time.monotonic() - began) / 60)
+    path = document.NUMBERS if whole else OUTPUT / "numbers-of-a-part.json"
+    path.write_text(json.dumps(report, indent=2))
     if whole:
-        plot.draw(numbers, OUTPUT / "plot.png")
-        written.append("plot.png")
-    minutes = (time.monotonic() - began) / 60
-    console.print(f"\n{minutes:.1f} minutes; {' and '.join(written)} in {OUTPUT}")
+        plot.draw(report, OUTPUT / "plot.png")
+        plot.draw_million(report["million"], OUTPUT / "million.png")
+    if whole and asked.docs:
+        document.write(report)
+    console.print(f"\n{report['minutes']:.1f} minutes; the numbers are in {path}")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="up to 10,000 tickets")
-    parser.add_argument("--only", action="append", choices=SUBJECTS, help="leave out the others")
+    parser.add_argument("--only", action="append", choices=MINUTES, help="leave out the others")
+    parser.add_argument("--docs", action="store_true", help="write the figures of docs/scale.md")
     return parser.parse_args()
 
 
-def measure(
-    wanted: tuple[str, ...], sizes: tuple[int, ...], tell: Callable[[str], None]
-) -> list[Subject]:
+def measure(wanted: list[str], tickets: Path, quick: bool, tell: Tell) -> Iterator[Subject]:
     """Each subject is shown as soon as it is measured."""
-    tickets, what = write_tickets(sizes[-1])
-    tell("sam build, where its sources have changed")
-    runtime.built()
-    tell("measuring")
-    console.print(f"{sizes[-1]:,} tickets: {what}, repeated under new ids\n", style="dim")
-    found: list[Subject] = []
-
-    def keep(subjects: list[Subject]) -> None:
-        found.extend(subjects)
-        for subject in subjects:
-            show(console, subject)
-
-    if "volume" in wanted:
-        keep(volume.measure(tickets, sizes, tell))
-    if "growth" in wanted:
-        keep(growth.measure(tickets, [sizes[-1] // 100, sizes[-1] // 10, sizes[-1]], tell))
-    if "decode" in wanted:
-        keep(decode.measure(tickets, min(sizes[-1], 20_000), tell))
+    sizes = QUICK_SIZES if quick else SIZES
+    most = sizes[-1]
     seconds: dict[str, float] = {}
-    if "start" in wanted or "bill" in wanted:
-        subjects, seconds = start.measure(tell)
-        keep(subjects)
-    if "history" in wanted:
-        tell("playing nights of 24 hours")
-        keep(history.measure())
-    if "bill" in wanted:
-        keep(bill.measure(tickets, sizes[-1], seconds, tell))
-    return found
+    subjects: dict[str, Callable[[], list[Subject]]] = {
+        "volume": lambda: volume.measure(tickets, sizes, tell),
+        "growth": lambda: growth.measure(tickets, [most // 100, most // 10, most], tell),
+        "decode": lambda: decode.measure(tickets, min(most, 20_000), tell),
+        "start": lambda: start.measure(tell, seconds),
+        "history": history.measure,
+        "bill": lambda: bill.measure(tickets, most, seconds or started(tell), tell),
+        "whole_stack": lambda: whole_stack.measure(tickets, most, tell),
+        "million": lambda: million.measure(tickets, 10 * most, tell),
+    }
+    for name, of in subjects.items():
+        if name not in wanted:
+            continue
+        tell(name)
+        began = time.monotonic()
+        for subject in of():
+            show(console, subject)
+            yield subject
+        console.print(f"{name}: {(time.monotonic() - began) / 60:.1f} min\n", style="dim")
+
+
+def started(tell: Tell) -> dict[str, float]:
+    """How many seconds each function takes until it can work."""
+    seconds: dict[str, float] = {}
+    start.measure(tell, seconds)
+    return seconds
+
+
+def reported(subjects: list[Subject], tickets: str, minutes: float) -> dict[str, Any]:
+    """What is kept of a run, as JSON has it."""
+    numbers = {key: value for subject in subjects for key, value in subject.numbers.items()}
+    report = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "minutes": minutes,
+        "machine": f"{cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "tickets": tickets,
+        "targets": [vars(target) for subject in subjects for target in subject.targets],
+        **numbers,
+    }
+    kept: dict[str, Any] = json.loads(json.dumps(report))
+    return kept
 
 
 if __name__ == "__main__":

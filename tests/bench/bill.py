@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import REPOSITORY, prices
-from tests.bench.history import Counted, played
+from tests.bench.history import played
 from tests.bench.runtime import FUNCTIONS
 from tests.bench.stage import stage, template_defaults
+from tests.bench.story import Story
 from tests.bench.subject import Subject, Target
 from tests.definitions import TEMPLATE
 
@@ -59,7 +60,7 @@ def measure(
     return [_nights(bills), _month()]
 
 
-def _bill(size: int, hours: int, night: Any, story: Counted, start: dict[str, float]) -> Bill:
+def _bill(size: int, hours: int, night: Any, story: Story, start: dict[str, float]) -> Bill:
     units = night["units"]
     calls = {name: len(times) for name, times in story.called.items()}
     services = {

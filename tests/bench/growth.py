@@ -14,7 +14,7 @@ from tests.bench.stage import stage
 from tests.bench.subject import Subject, Target
 from tests.bench.volume import ONE_BATCH
 
-ROUNDS = 3
+ROUNDS = 2
 # Runs of each size in a round, the largest apart: its one run is long.
 RUNS = 3
 MOST_GROWTH = 1.2

@@ -29,7 +29,7 @@ RUN_ID = "2026-11-22"
 
 def submit(requests_per_batch: int) -> Clock:
     """All pending tickets into batches, by as many calls of *Submit batches* as it takes."""
-    stack = _connected()
+    stack = connected()
     settings = stack.settings.model_copy(update={"max_requests_per_batch": requests_per_batch})
     stack = replace(stack, settings=settings)
     clock = Clock()
@@ -44,7 +44,7 @@ def send() -> Clock:
     The tickets are made, before the clock runs, from what `plain.send` has too: ids and texts in
     one list. So neither way is charged for where the AWS SDK's answers lay in memory.
     """
-    stack, clock = _connected(), Clock()
+    stack, clock = connected(), Clock()
     read = stack.tickets.walk(stack.tickets.pending_ids(""), ["body"])
     texts = [(i, ticket.shown[0][0][:500] or "-") for i, ticket in read if ticket]
     tickets = [_ready(ticket_id, text) for ticket_id, text in texts]
@@ -68,7 +68,7 @@ def _ready(ticket_id: str, message: str) -> Ticket:
 
 def collect(writes_per_second: float | None) -> Clock:
     """Every open batch into the table; without a number the pace starts as it is shipped."""
-    stack = _connected()
+    stack = connected()
     if writes_per_second is not None:
         stack = replace(stack, tickets=replace(stack.tickets, pace=Pace(rate=writes_per_second)))
     _look(stack.claude)
@@ -80,7 +80,7 @@ def collect(writes_per_second: float | None) -> Clock:
 
 def decode() -> dict[str, Any]:
     """The results of the only batch, and how many of its lines could be read."""
-    stack = _connected()
+    stack = connected()
     [batch] = stack.claude.newest()
 
     def read() -> int:
@@ -92,7 +92,7 @@ def decode() -> dict[str, Any]:
 
 def night(status_calls: int) -> dict[str, Any]:
     """A night through all three functions, with so many looks at its batches; a clock for each."""
-    stack, sent = _connected(), []
+    stack, sent = connected(), []
     create = stack.claude.create
 
     def weighed(body: Any) -> Any:
@@ -118,7 +118,7 @@ def night(status_calls: int) -> dict[str, Any]:
     }
 
 
-def _connected() -> Deployment:
+def connected() -> Deployment:
     """The functions' own deployment, its clients made and connected."""
     stack = deployment()
     claude = Claude(stack.settings.anthropic_base_url, lambda fresh: environ["ANTHROPIC_API_KEY"])
@@ -140,7 +140,7 @@ def _submit(stack: Deployment, clock: Clock) -> dict[str, Any]:
     event = {"execution": EXECUTION, "started_at": f"{RUN_ID}T02:00:00Z", "input": {}}
     call = SubmitCall.parse(event)
     with clock.running():
-        return submit_chunk(call, stack, _lambda_seconds())
+        return submit_chunk(call, stack, lambda_seconds())
 
 
 def _collect(stack: Deployment, record: str, clock: Clock) -> None:
@@ -148,10 +148,10 @@ def _collect(stack: Deployment, record: str, clock: Clock) -> None:
     progress = {"next": "more"}
     while progress["next"] == "more":
         with clock.running():
-            progress = collect_batch(call, stack, _lambda_seconds())
+            progress = collect_batch(call, stack, lambda_seconds())
 
 
-def _lambda_seconds() -> Any:
+def lambda_seconds() -> Any:
     """The time that a function of 15 minutes has left."""
     end = time.monotonic() + 900
     return lambda: end - time.monotonic()

@@ -1,5 +1,6 @@
-"""The plot: time and memory against tickets, Nightshift and the plain way, both axes log."""
+"""The plots: time and memory against tickets, beside the plain way and up to a million."""
 
+from collections.abc import Callable, Sequence
 from math import log10
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,16 @@ NAMES = {"plain": "plain way", "nightshift": "Nightshift"}
 MEASURES = {"seconds": "seconds", "peak_mb": "peak memory, MB"}
 GRID, TEXT = "#e3e3e3", "#444444"
 MOST_TICKS = 8
+type Measure = Callable[[dict[str, Any], dict[str, Any]], float]
+"""A number of one function in one night: of what the function spent, and of the night."""
+
+STYLE = {"font.size": 10, "text.color": TEXT, "axes.labelcolor": TEXT}
+FUNCTIONS = {"submit": "#2f5d8a", "status": "#8a8a8a", "collect": "#3d7a57"}
 
 
 def draw(numbers: dict[str, Any], path: Path) -> None:
-    """`numbers` holds `submit` and `collect`, each by way and size."""
-    pyplot.rcParams |= {"font.size": 10, "text.color": TEXT, "axes.labelcolor": TEXT}
+    """`numbers` holds `submit` and `collect`, each by way and size, as JSON has them."""
+    pyplot.rcParams |= STYLE
     figure, axes = pyplot.subplots(2, 2, figsize=(10, 7), sharex=True, layout="constrained")
     for row, verb in zip(axes, ("submit", "collect"), strict=True):
         for axis, (measure, label) in zip(row, MEASURES.items(), strict=True):
@@ -35,8 +41,8 @@ def draw(numbers: dict[str, Any], path: Path) -> None:
 
 def _lines(axis: Axes, ways: dict[str, Any], measure: str) -> None:
     axis.set(xscale="log", yscale="log")
-    sizes = sorted(ways["plain"])
-    found = {way: [ways[way][size][measure] for size in sizes] for way in COLORS}
+    sizes = sorted(map(int, ways["plain"]))
+    found = {way: [ways[way][str(size)][measure] for size in sizes] for way in COLORS}
     upper = max(found, key=lambda way: found[way][-1])
     for way, values in found.items():
         axis.plot(sizes, values, color=COLORS[way], linewidth=2, marker="o", markersize=5)
@@ -49,6 +55,46 @@ def _lines(axis: Axes, ways: dict[str, Any], measure: str) -> None:
             va="center",
         )
     _scale(axis, sizes, [value for values in found.values() for value in values])
+    _plainly(axis)
+
+
+def draw_million(nights: Sequence[dict[str, Any]], path: Path) -> None:
+    """Time and memory of nights whose batches are as large, and what a call reads of the run
+    table in the night of most batches."""
+    pyplot.rcParams |= STYLE
+    figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
+    usual = nights[:3]
+    _by_function(axes[0], usual, lambda spent, night: spent["seconds"] / night["tickets"] * 1e6)
+    axes[0].set_title("time a ticket, µs", loc="left", fontweight="bold", fontsize=11)
+    _by_function(axes[1], usual, lambda spent, night: spent["peak_mb"])
+    axes[1].set_title("peak memory, MB", loc="left", fontweight="bold", fontsize=11)
+    most = max(nights, key=lambda night: int(night["batches"]))
+    reads = [read / 1e3 for read in most["read_of_runs"]]
+    axes[2].plot(range(1, len(reads) + 1), reads, color=FUNCTIONS["submit"], linewidth=2)
+    axes[2].set_title("a call of submit reads of the run table, KB", loc="left", fontweight="bold")
+    axes[2].set(xlabel=f"calls of submit in a night of {most['batches']:,} batches", ylim=(0, None))
+    _plainly(axes[2])
+    figure.savefig(path, dpi=160, facecolor="white")
+    pyplot.close(figure)
+
+
+def _by_function(axis: Axes, nights: Sequence[dict[str, Any]], measure: Measure) -> None:
+    """A line for each function from the smallest night to the largest."""
+    tickets = [night["tickets"] for night in nights]
+    for name, color in FUNCTIONS.items():
+        values = [measure(night["functions"][name], night) for night in nights]
+        axis.plot(tickets, values, color=color, linewidth=2, marker="o", markersize=5)
+        end = (tickets[-1], values[-1])
+        place: dict[str, Any] = {"xytext": (9, 0), "textcoords": "offset points", "va": "center"}
+        axis.annotate(f"{name}  {_short(values[-1])}", end, color=color, **place)
+    axis.set(xscale="log", xlabel="tickets", ylim=(0, None), xlim=(tickets[0] * 0.8, 8e6))
+    axis.set_xticks(tickets)
+    axis.minorticks_off()
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    _plainly(axis)
+
+
+def _plainly(axis: Axes) -> None:
     axis.grid(color=GRID, linewidth=0.8)
     axis.tick_params(colors=TEXT, length=0)
     for side in axis.spines.values():

@@ -35,19 +35,20 @@ class BenchmarkFailed(Exception):
 
 
 def write_tickets(most: int) -> tuple[Path, str]:
-    """As many tickets as the largest measurement needs, and what they are.
-
-    They are repeated under new ids, in whose order neighbours of the file are not neighbours.
-    """
+    """As many tickets, repeated under new ids, and what they are."""
     source = REAL_TICKETS if REAL_TICKETS.exists() else None
     OUTPUT.mkdir(parents=True, exist_ok=True)
     path = OUTPUT / "tickets.jsonl"
     endless = chain.from_iterable(read(Source(source, load(DEFAULT)), Findings()) for _ in count())
     with path.open("wb") as file:
         for number, ticket in enumerate(islice(endless, most)):
-            ticket_id = blake2b(b"%d" % number, digest_size=8).hexdigest()
-            file.write(msgspec.json.encode(ticket | {"ticket_id": ticket_id}) + b"\n")
+            file.write(msgspec.json.encode(ticket | {"ticket_id": id_of(number)}) + b"\n")
     return path, "real tickets (Mozilla support forum)" if source else "the built-in sample"
+
+
+def id_of(number: int) -> str:
+    """The id of a ticket, in whose order neighbours of the file are not neighbours."""
+    return blake2b(b"%d" % number, digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Stage:
         """Run one job, say `ours.submit`, in a new process, with the calls and units it made."""
         self.tell("forget")
         busy = self.tell("counted")["cpu_seconds"]
-        result = run_child(job, self._environment(job), **arguments)
+        result = run_child(job, self.environment(job), **arguments)
         counted = self.tell("counted")
         return result | {
             "calls": counted["calls"],
@@ -87,7 +88,7 @@ class Stage:
                 connection.getresponse().read()
             return (time.perf_counter() - began) / calls
 
-    def _environment(self, job: str) -> dict[str, str]:
+    def environment(self, job: str) -> dict[str, str]:
         """The functions' own. The plain way knows nothing of what the template tells malloc."""
         variables = function_settings()
         if job.startswith("plain."):
@@ -100,11 +101,11 @@ class Stage:
 
 
 @contextmanager
-def stage(tickets: Path, pending: int) -> Iterator[Stage]:
+def stage(tickets: Path, pending: int, *claude_as: int) -> Iterator[Stage]:
     """Both servers, until the block is left. However this process ends, they end too."""
     with (
-        _server("tests.bench.dynamodb", str(tickets), str(pending)) as dynamodb,
-        _server("tests.bench.claude") as claude,
+        server("tests.bench.dynamodb", str(tickets), str(pending)) as dynamodb,
+        server("tests.bench.claude", *map(str, claude_as)) as claude,
     ):
         yield Stage(dynamodb, claude)
 
@@ -141,13 +142,11 @@ def template_defaults() -> dict[str, Any]:
 def run_child(job: str, environment: dict[str, str], **arguments: Any) -> dict[str, Any]:
     """The result of a job, see `child`. Its process finds the packages that a function finds."""
     module, name = job.split(".")
-    further = environment.get("PYTHONPATH", "")
-    path = os.pathsep.join(map(str, [*runtime.paths(), REPOSITORY, further]))
     finished = subprocess.run(
         [sys.executable, "-S", "-m", f"tests.bench.{module}", name, json.dumps(arguments)],
         check=False,
         cwd=REPOSITORY,
-        env=environment | {"PYTHONPATH": path},
+        env=as_a_function_has_it(environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -159,8 +158,16 @@ def run_child(job: str, environment: dict[str, str], **arguments: Any) -> dict[s
     return result
 
 
+def as_a_function_has_it(environment: dict[str, str]) -> dict[str, str]:
+    """With the paths of the packages that a function finds."""
+    further = environment.get("PYTHONPATH", "")
+    path = os.pathsep.join(map(str, [*runtime.paths(), REPOSITORY, further]))
+    return environment | {"PYTHONPATH": path}
+
+
 @contextmanager
-def _server(*module: str) -> Iterator[str]:
+def server(*module: str) -> Iterator[str]:
+    """A server of the benchmark in a process of its own, by its address."""
     process = subprocess.Popen(
         [sys.executable, "-m", *module],
         cwd=REPOSITORY,

@@ -34,8 +34,8 @@ json.dump(found, sys.stdout)
 """
 
 
-def measure(tell: Callable[[str], None]) -> tuple[list[Subject], dict[str, float]]:
-    """The table, and how many seconds each function takes until it can work."""
+def measure(tell: Callable[[str], None], seconds: dict[str, float]) -> list[Subject]:
+    """The table; `seconds` learns how long each function takes until it can work."""
     with TemporaryDirectory() as directory:
         places = {
             "with": _copy(Path(directory, "with")),
@@ -63,9 +63,10 @@ def measure(tell: Callable[[str], None]) -> tuple[list[Subject], dict[str, float
         "cached, a whole processor. The AWS SDK has its bytecode either way, as on Lambda.",
     ]
     subject = Subject("Cold start", columns, rows, notes, numbers={"start": found})
-    return [subject], {
+    seconds |= {
         name: ways["with"]["import"] + ways["with"]["clients"] for name, ways in found.items()
     }
+    return [subject]
 
 
 def _copy(target: Path, *without: str) -> Path:

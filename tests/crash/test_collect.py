@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from copy import replace
 from dataclasses import dataclass, field
+from decimal import Decimal
 from threading import Event, Lock
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from nightshift import collect as collect_module
 from nightshift.claude import custom_id
 from nightshift.claude.client import Claude
+from nightshift.claude.money import Usage
+from nightshift.claude.prices import published
 from nightshift.claude.results import Result
 from nightshift.runs.records import Batch, Tally
 from nightshift.task.task import Task
@@ -329,3 +332,22 @@ def test_results_wait_at_the_provider_while_the_table_is_slow(
     assert (batch.tally.classified, table.applied) == (REQUESTS, REQUESTS)
     assert table.read == REQUESTS
     assert not table.too_far.is_set()
+
+
+@pytest.mark.parametrize(("geo", "factor"), [("us", "1.1"), ("global", "1")])
+def test_what_a_batch_cost_is_told_at_the_price_of_where_it_was_processed(
+    ours: Workshop, geo: str, factor: str
+) -> None:
+    """The task does not say where: the workspace decides, and the bound covers either."""
+    stack = Stack.on(ours, LIFE, model="claude-haiku-5-5")
+    stack.world.claude.default_geo = geo
+    stack.put("A", "B", "C")
+
+    report = stack.night()
+
+    usages = [row["result"]["message"]["usage"] for row in stack.world.claude.journal(False)]
+    plain = published().of("claude-haiku-5-5")
+    usd = sum(plain.batch_cost(Usage(u["input_tokens"], u["output_tokens"])) for u in usages)
+    bounds = sum(item["bound"] for item in stack.records("batch#"))
+    assert report["cost_usd"] == pytest.approx(float(usd * Decimal(factor)), rel=1e-12)
+    assert report["cost_usd"] <= float(bounds)

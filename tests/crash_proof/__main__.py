@@ -4,9 +4,10 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from statistics import mean
 
 from rich.console import Console
 from rich.progress import track
@@ -16,6 +17,8 @@ from tests.crash_proof.world import Noted
 
 AROUND = 8  # calls shown before and after a fault
 TOLD = 3  # failures told in full
+# After a fault a night takes about twice as long: what was lost is looked for, and done again.
+LONGER_WITH_A_FAULT = 2.0
 console = Console(highlight=False)
 
 
@@ -26,9 +29,10 @@ def main() -> int:
     began = time.monotonic()
     context = get_context("spawn")
     with ProcessPoolExecutor(asked.jobs, context) as pool:
-        calls = calls_of_clean_nights()
+        calls, seconds = clean_nights()
         cases = [case for scenario in SCENARIOS for case in singles(scenario, calls[scenario.name])]
         cases = [case for case in cases if asked.only in str(case)]
+        foretell([seconds[case.scenario.name] for case in cases], mean(seconds.values()), asked)
         alone = list(shown(pool.map(play_here, cases, chunksize=4), len(cases), "single faults"))
         together = list(pairs(pool, random.Random(seed), calls, asked))
     failed = [played for played in (*alone, *together) if played.problems]
@@ -53,14 +57,27 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def calls_of_clean_nights() -> dict[str, tuple[Noted, ...]]:
-    """Where a fault can strike, for each scenario; a night without one must be in order."""
-    nights = [play_here(clean(scenario)) for scenario in SCENARIOS]
-    for night in nights:
+def clean_nights() -> tuple[dict[str, tuple[Noted, ...]], dict[str, float]]:
+    """Where a fault can strike, for each scenario, and the seconds that its night takes; a night
+    without a fault must be in order."""
+    calls, seconds = {}, {}
+    for scenario in SCENARIOS:
+        began = time.monotonic()
+        night = play_here(clean(scenario))
         if night.problems:
             tell(night)
             sys.exit(1)
-    return {night.case.scenario.name: night.calls for night in nights}
+        calls[scenario.name], seconds[scenario.name] = night.calls, time.monotonic() - began
+    return calls, seconds
+
+
+def foretell(singly: Sequence[float], paired: float, asked: argparse.Namespace) -> None:
+    """Say how long it will take, from the seconds of the nights without a fault."""
+    minutes = (sum(singly) + asked.pairs * paired) * LONGER_WITH_A_FAULT / asked.jobs / 60
+    console.print(
+        f"{len(singly):,} nights with one fault, {asked.pairs:,} with two, {asked.jobs} at a time: "
+        f"about {max(1, round(minutes))} min"
+    )
 
 
 def pairs(

@@ -29,7 +29,9 @@ from ministack.services import dynamodb as ministack
 from nightshift import aws
 from nightshift.aws import to_item
 from nightshift.claude import custom_id
+from nightshift.claude.api_key import ApiKey
 from nightshift.claude.client import Claude
+from nightshift.claude.through_aws import ThroughAws
 from nightshift.deployment import Deployment
 from nightshift.observability import metrics
 from nightshift.runs import probe
@@ -56,8 +58,11 @@ from tests.tasks import FILE, task
 from tests.versions import passed
 from tools.local.claude_standin.answers import RowRule
 from tools.local.claude_standin.batches import Batch, Batches, Life
-from tools.local.claude_standin.endpoints import perform, route
+from tools.local.claude_standin.endpoints import Call, perform, route
 from tools.local.claude_standin.errors import ApiError
+from tools.local.claude_standin.gateway import ACTIONS, OF_STS, Gateway
+from tools.local.claude_standin.gateway import Call as Arrived
+from tools.local.cloud.dynamodb import spare_repeated_work
 
 DAWN = datetime(2026, 11, 22, 2, tzinfo=UTC).timestamp()
 POLL_SECONDS = 200
@@ -292,6 +297,7 @@ class World:
         if creates and self.stranger and self.stranger.first:
             self._stranger_creates(call.body, self.stranger)
         try:
+            self._let_in(call, request)
             reply = perform(call, self.claude)
         except ApiError as error:
             return httpx2.Response(
@@ -308,6 +314,18 @@ class World:
             reply.body["data"] = shown
         content = msgspec.json.encode(reply.body) if reply.lines is None else b"".join(reply.lines)
         return httpx2.Response(200, headers=reply.headers, content=content)
+
+    def _let_in(self, call: Call, request: httpx2.Request) -> None:
+        """Check the signature, where calls are signed."""
+        if self.workshop.gateway is None:
+            return
+        arrived = ((name.lower(), value) for name, value in request.headers.items())
+        target = request.url.raw_path.decode()
+        self.workshop.gateway.admit(
+            Arrived(
+                request.method, target, tuple(arrived), call.body, call.operation, call.object_id
+            )
+        )
 
     @property
     def asked_again(self) -> str:
@@ -401,7 +419,7 @@ class World:
                 TicketTable(dynamodb, self.settings.ticket_table),
                 Ledger(dynamodb, self.settings.run_table),
                 LockItem(dynamodb, self.settings.run_table, status_of),
-                Claude(base_url, key),
+                self.workshop.claude(base_url, key),
             )
 
 
@@ -425,12 +443,22 @@ SETTINGS = Settings.model_validate(
 class Workshop:
     """What all nights of this process share: patched edges, clients, table definitions."""
 
-    def __init__(self) -> None:
+    def __init__(self, gateway: Gateway | None = None) -> None:
+        """With a gateway Claude is reached through AWS."""
+        self.gateway = gateway
         self.world: World | None = None
         self._free: list[SimpleNamespace] = []
         self._numbers = itertools.count()
         self._hosts: dict[str, tuple[World, Process]] = {}
         self.engine_lock = threading.Lock()
+        spare_repeated_work()
+
+    def claude(self, base_url: str, read_key: Callable[[bool], str]) -> Claude:
+        """Claude as a new process connects to it: with a stored key, or through AWS."""
+        key: ApiKey | ThroughAws = ApiKey("secret", read_key)
+        if self.gateway:
+            key = ThroughAws(self.gateway.region, self.gateway.workspace, aws.signer)
+        return Claude(base_url, key, key.rejected)
 
     def make_tables(self) -> None:
         for name, definition in tables("tickets", "runs").items():
@@ -495,10 +523,22 @@ class Workshop:
         return response
 
 
+def gateway() -> Gateway:
+    """Claude Platform on AWS, which takes the credentials of this world."""
+    platform = Gateway("eu-central-1")
+    actions = [f"aws-external-anthropic:{name}" for name in (*ACTIONS.values(), "GetModel")]
+    allowed = [{"Action": [*actions, *OF_STS], "Resource": "*"}]
+    platform.know(CREDENTIALS["AWS_ACCESS_KEY_ID"], "role", "none", "", allowed)
+    return platform
+
+
 @contextmanager
-def workshop(constants: Mapping[str, dict[str, Any]] = SMALL) -> Iterator[Workshop]:
-    """Everything that stays patched while nights are played, `constants` by their modules."""
-    ours = Workshop()
+def workshop(
+    constants: Mapping[str, dict[str, Any]] = SMALL, through: Gateway | None = None
+) -> Iterator[Workshop]:
+    """Everything that stays patched while nights are played, `constants` by their modules.
+    `through`: calls to Claude are signed, and this gateway checks them."""
+    ours = Workshop(through)
     transport = {
         "__init__": lambda self, *_, **__: None,
         "handle_request": ours.http,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ministack.services.cloudformation import engine
 from moto.events.models import EventPattern
 
 from nightshift.deployment import AUDIENCE
@@ -18,7 +19,7 @@ WITHOUT_RESOURCE = re.compile(
     r"xray:(Put(TraceSegments|TelemetryRecords)|GetSampling(Rules|Targets))"
     r"|logs:((Create|Get|Update|Delete|List)LogDeliver(y|ies)"
     r"|(Put|Describe)ResourcePolic(y|ies)|DescribeLogGroups)"
-    r"|sts:GetWebIdentityToken"
+    r"|sts:(Tag)?GetWebIdentityToken"
 )
 NAME_OF = {
     "AWS::CloudWatch::Alarm": "AlarmName",
@@ -56,6 +57,8 @@ PARAMETERS: dict[str, Any] = {
     "FederationRuleId": "",
     "OrganizationId": "",
     "ServiceAccountId": "",
+    "WorkspaceId": "",
+    "WorkspaceRegion": "",
     "AnthropicBaseUrl": "https://api.anthropic.com",
     "Architecture": "arm64",
     "LogLevel": "INFO",
@@ -422,6 +425,8 @@ def test_the_bounds_are_those_of_the_contract(
         ("FederationRuleId", ["", "fdrl_01AbC"], ["fdrl_", "rule", "fdrl_a b"]),
         ("OrganizationId", ["", "00000000-0000-4000-8000-00000000000a"], ["org", "0" * 36]),
         ("ServiceAccountId", ["", "svac_01AbC"], ["svac_", "me"]),
+        ("WorkspaceId", ["", "wrkspc_01AbC"], ["wrkspc_", "default", "wrkspc_a b", "wrkspc_a/*"]),
+        ("WorkspaceRegion", ["", "us-east-1", "us-gov-west-1"], ["us", "us-east", "us-east-1/x"]),
         ("AnthropicBaseUrl", ["http://127.0.0.1:8080"], ["", "api.anthropic.com", "https://a b"]),
     ],
 )
@@ -462,11 +467,121 @@ def test_the_key_is_in_no_environment_variable_and_in_no_template(
     assert not any("Environment" in resources[each]["Properties"] for each in FUNCTIONS)
 
 
-@pytest.mark.parametrize("role", ["SubmitRole", "StatusRole", "CollectRole"])
-def test_a_function_may_read_this_stacks_secret_alone(resources: Any, role: str) -> None:
-    may = [each for each in allowed(resources, role) if each[0].startswith("secretsmanager:")]
+def policy(resources: Any, name: str) -> tuple[Any, list[str], list[Any]]:
+    """The condition, the roles and the statements of a policy that stands apart from its roles."""
+    each = resources[name]
+    roles = [role["Ref"] for role in each["Properties"]["Roles"]]
+    return each.get("Condition"), roles, each["Properties"]["PolicyDocument"]["Statement"]
 
-    assert may == [("secretsmanager:GetSecretValue", {"Fn::GetAtt": ["ApiKeySecret", "Id"]})]
+
+ROLES = ["SubmitRole", "StatusRole", "CollectRole"]
+
+
+def test_the_functions_may_read_this_stacks_secret_alone_and_only_where_there_is_a_key(
+    template: Any, resources: Any
+) -> None:
+    readers = [
+        name
+        for name, statement in statements(resources)
+        if "secretsmanager" in json.dumps(statement)
+    ]
+    condition, roles, [statement] = policy(resources, "ReadApiKey")
+
+    assert readers == ["ReadApiKey"]
+    assert roles == ROLES
+    assert statement["Action"] == "secretsmanager:GetSecretValue"
+    assert statement["Resource"] == {"Fn::GetAtt": ["ApiKeySecret", "Id"]}
+    assert template["Conditions"][condition] == {"Fn::Equals": [{"Ref": "WorkspaceId"}, ""]}
+
+
+REGION = {"Fn::If": ["HasWorkspaceRegion", {"Ref": "WorkspaceRegion"}, {"Ref": "AWS::Region"}]}
+# What each function calls there (the stand-in's gateway says which call needs which action).
+THROUGH_AWS = {
+    "Submit": {
+        "CancelBatchInference",
+        "CountTokens",
+        "CreateBatchInference",
+        "GetBatchInference",
+        "GetModel",
+        "ListBatchInferences",
+    },
+    "Status": {"GetBatchInference", "ListBatchInferences"},
+    "Collect": {"DeleteBatchInference", "GetBatchInference"},
+}
+
+
+@pytest.mark.parametrize("verb", THROUGH_AWS)
+def test_a_function_may_make_its_own_calls_to_the_one_workspace_alone(
+    resources: Any, verb: str
+) -> None:
+    condition, roles, [statement] = policy(resources, f"{verb}ThroughAws")
+    [arn, names] = statement["Resource"]["Fn::Sub"]
+
+    assert (condition, roles) == ("ReachesClaudeThroughAws", [f"{verb}Role"])
+    actions = {action.removeprefix("aws-external-anthropic:") for action in statement["Action"]}
+    assert actions == THROUGH_AWS[verb]
+    assert arn == (
+        "arn:${AWS::Partition}:aws-external-anthropic:${Region}:${AWS::AccountId}"
+        ":workspace/${WorkspaceId}"
+    )
+    assert names == {"Region": REGION}
+
+
+def test_the_platform_may_ask_who_calls_and_only_the_platform(resources: Any) -> None:
+    condition, roles, [asks, tags] = policy(resources, "VouchThroughAws")
+
+    assert (condition, roles) == ("ReachesClaudeThroughAws", ROLES)
+    assert asks["Action"] == "sts:GetWebIdentityToken"
+    assert asks["Condition"] == {
+        "StringEquals": {"aws:CalledViaLast": "aws-external-anthropic.amazonaws.com"},
+        "ForAnyValue:StringEquals": {
+            "sts:IdentityTokenAudience": [
+                "https://api.anthropic.com",
+                "https://platform.claude.com",
+            ]
+        },
+    }
+    assert tags["Action"] == "sts:TagGetWebIdentityToken"
+
+
+def test_a_workspace_is_dialed_at_its_own_region_unless_another_address_is_given(
+    template: Any,
+) -> None:
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    conditions = template["Conditions"]
+    there, [endpoint, names], given = _unless(variables["ANTHROPIC_BASE_URL"])
+
+    assert (endpoint, names) == (
+        "https://aws-external-anthropic.${Region}.api.aws",
+        {"Region": REGION},
+    )
+    assert given == {"Ref": "AnthropicBaseUrl"}
+    assert variables["WORKSPACE_REGION"] == REGION
+    assert conditions[there]["Fn::And"] == [
+        {"Condition": "ReachesClaudeThroughAws"},
+        {"Fn::Equals": [{"Ref": "AnthropicBaseUrl"}, PARAMETERS["AnthropicBaseUrl"]]},
+    ]
+    assert conditions["ReachesClaudeThroughAws"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "WorkspaceId"}, ""]}]
+    }
+
+
+def _unless(value: Any) -> tuple[str, list[Any], Any]:
+    condition, there, otherwise = value["Fn::If"]
+    return condition, there["Fn::Sub"], otherwise
+
+
+@pytest.mark.parametrize("rule", ["", "fdrl_01"])
+@pytest.mark.parametrize("workspace", ["", "wrkspc_01"])
+def test_two_ways_to_sign_in_are_refused(template: Any, workspace: str, rule: str) -> None:
+    given = PARAMETERS | {"WorkspaceId": workspace, "FederationRuleId": rule}
+    values = {name: {"Value": str(value)} for name, value in given.items()}
+
+    if workspace and rule:
+        with pytest.raises(ValueError, match="WorkspaceId and a FederationRuleId are two ways"):
+            engine._evaluate_rules(template, values, {})
+    else:
+        engine._evaluate_rules(template, values, {})
 
 
 def test_the_workflow_logs_its_errors_without_data_and_is_traced(resources: Any) -> None:

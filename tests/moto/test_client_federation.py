@@ -13,7 +13,8 @@ import pytest
 from botocore.stub import Stubber
 
 from nightshift import aws
-from nightshift.claude.client import Claude, Federation
+from nightshift.claude.client import Claude, FederationRule
+from nightshift.claude.federation import Federation
 from nightshift.deployment import AUDIENCE
 from nightshift.errors import ClaudeRejected, ClaudeUnavailable, SettingsInvalid
 from tests.moto.body import Body
@@ -41,9 +42,8 @@ class Function:
 
     def __post_init__(self) -> None:
         organization = self.claude.identity.organization_id
-        self.federation = Federation(
-            self.claude.url, self.word, self.rule_id, organization, "svac_standin"
-        )
+        rule = FederationRule(self.rule_id, organization, "svac_standin")
+        self.federation = Federation(self.claude.url, self.word, rule)
 
     @property
     def provider(self) -> Claude:
@@ -98,7 +98,7 @@ def test_a_token_that_is_refused_is_renewed_once(
     provider.newest()
     claude.identity.tokens.clear()
     later = time.time() + 120
-    monkeypatch.setattr("nightshift.claude.client.time", lambda: later)
+    monkeypatch.setattr("nightshift.claude.federation.time", lambda: later)
 
     assert provider.newest() == []
     assert function.exchanges == 2

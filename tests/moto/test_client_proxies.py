@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from nightshift.claude import client as claude_module
-from nightshift.claude.client import Claude, OutcomeUnknown, ProviderBatch
+from nightshift.claude.batch import OutcomeUnknown, ProviderBatch
+from nightshift.claude.client import Claude
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 from tests.moto.body import Body
 from tools.local.claude_standin import StandIn

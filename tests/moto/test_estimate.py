@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from nightshift.dry_run import estimate
 from nightshift.dry_run.token_sample import SIZE, Sample
 from nightshift.events import SubmitCall
 from tests.moto.scene import STARTED_AT, Scene, Step
+from tests.tasks import in_the_us
 from tools.local import sample
 
 CALL = SubmitCall.parse({"execution": "nobody", "started_at": STARTED_AT, "input": {}})
@@ -83,6 +85,18 @@ def test_an_estimate_is_within_a_tenth_of_what_the_night_then_costs(
     assert len(scene.claude.control.requests("count_tokens")) == SIZE + 1
     assert report["estimate_method"].startswith("input: 20 tickets counted by Claude, characters")
     assert report["estimated_cost_usd"] == pytest.approx(float(paid(scene)), rel=0.1)
+
+
+def test_an_estimate_is_at_the_price_of_where_the_task_says(scene: Scene, tmp_path: Path) -> None:
+    scene.configure(MODEL="claude-haiku-5-5")
+    scene.put("A", "B")
+    plain = dry_run(scene)
+    scene.configure(TASK=in_the_us("claude-haiku-5-5", tmp_path))
+
+    there = dry_run(scene)
+
+    for usd in ("estimated_cost_usd", "realtime_cost_usd"):
+        assert there[usd] == pytest.approx(plain[usd] * 1.1)
 
 
 def test_the_sample_corrects_what_characters_get_wrong(scene: Scene) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from nightshift import aws
 from nightshift.claude.money import Usage
 from nightshift.errors import BatchNotFound, LedgerMismatch
 from nightshift.runs.ledger import Ledger, Stale
@@ -15,7 +16,7 @@ from nightshift.runs.lock import LockItem
 from nightshift.runs.records import Batch, Round, Run, Tally, Trouble, UnaskedGroup
 from nightshift.writing.bitmap import Bitmap
 from tests.definitions import TEMPLATE
-from tests.moto.scene import client, table
+from tests.moto.scene import table
 
 ME, OTHER = "execution:me", "execution:other"
 CREATED_AT = datetime(2026, 11, 22, 2, 1, tzinfo=UTC)
@@ -57,7 +58,7 @@ ALLOWED = {
 @pytest.fixture
 def ledger(account: None) -> Ledger:
     """A run table whose lock is held by this execution."""
-    dynamodb = client("dynamodb")
+    dynamodb = aws.dynamodb()
     assert LockItem(dynamodb, "RunTable", lambda _: "RUNNING").take(ME, "run")
     return Ledger(dynamodb, "RunTable")
 

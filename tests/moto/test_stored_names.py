@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nightshift import aws
 from nightshift.aws import from_item, to_item
 from nightshift.claude.money import Usage
 from nightshift.errors import AnswersUnusable, BatchNotFound, LedgerMismatch
@@ -18,7 +19,6 @@ from nightshift.runs import stored
 from nightshift.runs.ledger import Ledger
 from nightshift.runs.lock import LockItem
 from nightshift.runs.records import TRY_LATER, Batch, Round, Tally, Trouble, Version
-from tests.moto.scene import client
 
 ME, EARLIER = "execution:me", "execution:earlier"
 SENT, CREATED, ENDED = (datetime(2026, 11, 22, hour, tzinfo=UTC) for hour in (2, 3, 4))
@@ -71,9 +71,9 @@ STORED_TALLY = {
 @pytest.fixture
 def ledger(account: None) -> Ledger:
     """A run table with an intent, whose lock is held by this execution."""
-    lock = LockItem(client("dynamodb"), "RunTable", lambda _: "RUNNING")
+    lock = LockItem(aws.dynamodb(), "RunTable", lambda _: "RUNNING")
     assert lock.take(ME, "run")
-    made = Ledger(client("dynamodb"), "RunTable")
+    made = Ledger(aws.dynamodb(), "RunTable")
     made.record_intent(INTENT, None)
     return made
 

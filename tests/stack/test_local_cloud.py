@@ -213,8 +213,10 @@ def test_nothing_outlives_the_process_that_started_the_cloud(
     tmp_path: Path, end: signal.Signals
 ) -> None:
     program = dedent(f"""
-        import pathlib, threading
+        import pathlib, signal
         from tests.stack.test_local_cloud import create_function, invoke, local_cloud
+        # As in a terminal: a shell has what it starts in the background ignore Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with local_cloud(pathlib.Path({str(tmp_path)!r})) as cloud:
             name = create_function(cloud)
             print(cloud.endpoint, invoke(cloud, name, {{"do": "say"}})["pid"], flush=True)

@@ -353,3 +353,13 @@ def test_any_other_refusal_stops_it_by_its_code(table: Table, pace: Unpaced) -> 
 
     with pytest.raises(TableRefused, match="AccessDenied"):
         apply(table, pace)
+
+
+def test_what_was_processed_in_the_us_costs_a_surcharge(table: Table, pace: Unpaced) -> None:
+    in_the_us = succeeded()
+    in_the_us["message"]["usage"]["inference_geo"] = "us"
+
+    applied = apply(table, pace, said=[succeeded(), in_the_us, succeeded(), in_the_us])
+
+    # 16 tokens in and 5 out cost $41 a million in real time, in a batch half, and a tenth of that.
+    assert applied.tally.surcharge == 2 * Decimal("0.0000205") * Decimal("0.1")

@@ -21,6 +21,10 @@ EVERY_TYPE: dict[str, tuple[Attribute, str]] = {
     "texts": ({"SS": ["refund", "Äpfel", "invoice"]}, '["invoice","refund","Äpfel"]'),
     "numbers": ({"NS": ["10", "9", "1.5"]}, "[1.5,9,10]"),
     "binaries": ({"BS": [b"b", b"a"]}, '["YQ==","Yg=="]'),
+    "binary in a map": ({"M": {"seal": {"B": b"\x00"}}}, '{"seal":"AA=="}'),
+    "binary as on the wire": ({"B": "AP8/"}, "AP8/"),
+    # As bytes 0x00 comes before 0xfb, as base64 text "+w==" before "AA==".
+    "binaries as on the wire": ({"BS": ["+w==", "AA=="]}, '["AA==","+w=="]'),
     "list": ({"L": [{"S": "b"}, {"N": "1"}, {"NULL": True}]}, '["b",1,null]'),
     "map": (
         {"M": {"to": {"S": "us"}, "cc": {"L": [{"BOOL": False}]}, "n": {"SS": ["b", "a"]}}},
@@ -64,6 +68,9 @@ EQUAL: dict[str, tuple[Attribute, Attribute]] = {
     "texts": ({"SS": ["a", "b"]}, {"SS": ["b", "a"]}),
     "numbers": ({"NS": ["1", "2.0"]}, {"NS": ["2", "1"]}),
     "binaries": ({"BS": [b"a", b"b"]}, {"BS": [b"b", b"a"]}),
+    "binary as on the wire": ({"B": b"\xfb\x00"}, {"B": "+wA="}),
+    "binaries as on the wire": ({"BS": [b"\x00", b"\xfb"]}, {"BS": ["+w==", "AA=="]}),
+    "binary within": ({"M": {"a": {"L": [{"B": b"1"}]}}}, {"M": {"a": {"L": [{"B": "MQ=="}]}}}),
     "map": (
         {"M": {"a": {"N": "1"}, "b": {"SS": ["x", "y"]}}},
         {"M": {"b": {"SS": ["y", "x"]}, "a": {"N": "1.0"}}},

@@ -11,20 +11,20 @@ from tests.definitions import MOST_EVENTS
 
 
 def test_a_run_that_expires_three_times_stays_within_its_limits() -> None:
-    night = history.expired(10)
+    story = history.expired(10).story
 
-    assert (len(night.called["collect"]), night.maps) == (30, 3)
-    assert night.events < MOST_EVENTS / 5
-    assert night.largest < history.MOST_BYTES / 5
+    assert (len(story.called["collect"]), story.maps) == (30, 3)
+    assert story.events < MOST_EVENTS / 5
+    assert story.largest < history.MOST_BYTES / 5
 
 
 def test_every_batch_of_a_night_is_submitted_and_collected_by_itself() -> None:
-    night = history.played(10, hours=6)
+    story = history.played(10, hours=6)
 
-    assert len(night.called["collect"]) == night.maps == 10
-    assert night.called["collect"][-1] >= 6 * history.HOUR
+    assert len(story.called["collect"]) == story.maps == 10
+    assert story.called["collect"][-1] >= 6 * history.HOUR
     # Once a batch, and once after each of them whether anything is left.
-    assert len(night.called["submit"]) == 10 + 1 + 10
+    assert len(story.called["submit"]) == 10 + 1 + 10
 
 
 def test_without_real_tickets_the_sample_is_measured(
@@ -43,7 +43,7 @@ def test_without_real_tickets_the_sample_is_measured(
 def test_only_nightshift_gets_what_the_template_tells_malloc() -> None:
     place = Stage("http://127.0.0.1:9", "http://127.0.0.1:9")
 
-    ours, plain = place._environment("ours.submit"), place._environment("plain.submit")
+    ours, plain = place.environment("ours.submit"), place.environment("plain.submit")
 
     assert {name for name in ours if name not in plain} == {
         "MALLOC_ARENA_MAX",

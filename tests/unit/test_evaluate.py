@@ -81,7 +81,8 @@ def test_the_figures_equal_a_computation_from_the_stand_ins_own_journal(
         rule = {"contains": f"question {n:04}", "outcome": outcome, "times": 1 + n % 4}
         stand_in.control.add_rows(rule)
     one, two = tasks(tmp_path)
-    models = ("claude-haiku-4-5", "claude-opus-4-5")
+    models = ("claude-haiku-4-5", "claude-opus-4-6")
+    stand_in.batches.default_geo = "us"  # where the second one costs a tenth more
 
     code = evaluate(
         tmp_path / "page.html",
@@ -100,6 +101,7 @@ def test_the_figures_equal_a_computation_from_the_stand_ins_own_journal(
         price, used = published().of(key[1]), message["usage"]
         usd = used["input_tokens"] * Fraction(price.input)
         usd += used["output_tokens"] * Fraction(price.output)
+        usd *= Fraction(11, 10) if used["inference_geo"] == "us" else 1
         spent[key] = spent.get(key, Fraction(0)) + usd / 2_000_000
 
     assert len(saved["series"]) == 4

@@ -26,8 +26,9 @@ SAID = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def ours() -> Iterator[Workshop]:
+    """One theatre at a time: the command opens its own."""
     with theatre() as ours:
         yield ours
 

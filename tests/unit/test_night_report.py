@@ -13,7 +13,16 @@ import pytest
 from nightshift import errors
 from nightshift.claude.money import Usage
 from nightshift.quality.gold import compare, total
-from nightshift.runs.records import REJECTED, TRY_LATER, Batch, Run, State, Tally, Trouble
+from nightshift.runs.records import (
+    KEY_REFUSED,
+    REJECTED,
+    TRY_LATER,
+    Batch,
+    Run,
+    State,
+    Tally,
+    Trouble,
+)
 from nightshift.task.answer import Answer
 from nightshift.task.outputs import Label
 from tests.tasks import reviews
@@ -95,7 +104,7 @@ def headline(read: Read) -> str:
 
 
 START = "aws stepfunctions start-execution --region eu-west-1"
-KEY_REFUSED = failed("ClaudeRejected", "Claude does not accept the API key. Store")
+BAD_KEY = failed("ClaudeRejected", "Claude does not accept the API key. Store")
 # What was spent, and a tenth more than the bound of all that is pending.
 ENOUGH = '{"run_id": "2026-11-22", "max_cost_usd": 0.674'
 
@@ -116,7 +125,7 @@ def partial(reason: str, pending: int = 40, **more: Any) -> dict[str, Any]:
         ({"kept": reported("canceled")}, "Canceled: 100 tickets sorted before", "Nothing, if"),
         ({"kept": None}, "stopped before it could report", START),
         ({"kept": None, "running": True}, "at work: 100 tickets sorted", "make this page again"),
-        (KEY_REFUSED, "Rejected Claude refuses", "put-secret-value"),
+        (BAD_KEY, "Rejected Claude refuses", "put-secret-value"),
         (failed("States.Timeout", "This"), "States.Timeout This", errors.Unexpected.advice),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -423,6 +432,12 @@ def long_night() -> Record:
     batches[7] = batch(8, "not_created", requests=10_000, why_not_created=TRY_LATER)
     failed = tuple(given_up(f"TM-{n}") for n in range(196))
     return record(*batches, failed=failed, earlier=Counter(technical=99, other=99))
+
+
+def test_a_create_whose_key_was_refused_is_called_so() -> None:
+    refused = batch(1, "not_created", why_not_created=KEY_REFUSED)
+
+    assert "key refused" in page(record(refused, batch(2)))
 
 
 @pytest.mark.parametrize(

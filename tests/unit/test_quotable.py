@@ -20,6 +20,10 @@ from nightshift.claude.quotable import quotable
             "invalid_request_error",
             "You have reached your specified workspace API usage limits.",
         ),
+        (
+            "invalid_request_error",
+            "Outbound web identity federation is disabled for your account.",
+        ),
         ("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
     ],
 )
@@ -54,7 +58,7 @@ def test_the_parameter_that_is_complained_of_is_named() -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    assert len(quotable("permission_error", "x" * 100_000)) == 300
+    assert len(quotable("permission_error", "x" * 100_000)) == 600
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from nightshift.claude.client import Claude
-from tests.tasks import FILE
+from nightshift.claude.money import Usage
+from nightshift.claude.prices import published
+from tests.tasks import FILE, in_the_us
 from tools.desk.try_task import __main__ as command
 from tools.local.claude_standin import Life, running
 from tools.local.claude_standin.server import StandIn
@@ -75,6 +77,22 @@ def test_it_asks_no_more_than_it_is_told_and_reckons_for_the_whole_file(
     cost = float(said.partition("as the task allows, $")[2].split()[0])
     night = float(said.partition("at that average: $")[2].split(";")[0])
     assert night == pytest.approx(cost / 2 / 3 * 30, rel=0.06)
+
+
+def test_it_costs_what_it_costs_where_the_task_says(
+    stand_in: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = "claude-haiku-5-5"
+    pinned = in_the_us(model, tmp_path)
+
+    run(tickets(tmp_path, {"subject": "Refund"}), "--task", pinned, "--model", model)
+
+    said = " ".join(capsys.readouterr().out.split())
+    [row] = stand_in.control.rows()
+    used = row["result"]["message"]["usage"]
+    plain = published().of(model).request_cost(Usage(used["input_tokens"], used["output_tokens"]))
+    cost = float(said.partition("as the task allows, $")[2].split()[0])
+    assert cost == pytest.approx(float(plain) * 1.1, rel=0.03)
 
 
 def test_an_answer_that_the_task_does_not_allow_is_shown_and_gives_another_code(

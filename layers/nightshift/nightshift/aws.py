@@ -1,13 +1,26 @@
-"""The one place that imports boto3: clients, value conversion, the secret."""
+"""The one place that imports boto3: clients, value conversion, the secret.
 
-from collections.abc import Mapping
+boto3 copies each attribute value from its own form into that of the wire and back, which is most of
+the processor time of a night. The two forms are the same but for binary values. So the models in
+`sdk_models/` extend the SDK's own model of DynamoDB (docs.aws.amazon.com, botocore.loaders, sdk-
+extras, 2026-11) and call these shapes documents, which boto3 passes on as they are: attribute
+values, the items of an answer, the keys of a read, the statements of a PartiQL batch and their
+responses. For the client of `dynamodb()` a binary value is therefore base64 text, as on the wire.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -26,6 +39,7 @@ __all__ = [
     "execution_status",
     "from_item",
     "identity_token",
+    "signer",
     "to_item",
 ]
 
@@ -44,6 +58,7 @@ TRY_AGAIN = frozenset(
     }
 )
 KEY_MAX_AGE_SECONDS = 300
+type Sign = Callable[[str, str, Mapping[str, str], str], dict[str, str]]
 _CONNECTIONS = 16
 _CONFIG = Config(
     connect_timeout=5,
@@ -52,24 +67,40 @@ _CONFIG = Config(
     max_pool_connections=_CONNECTIONS,
     # AWS validates parameters too, and botocore's validation took a fifth of collect's time.
     parameter_validation=False,
+    # Without a name of ours botocore composes one anew for each call: a tenth of a call's time.
+    user_agent=f"Boto3/{boto3.__version__} nightshift",
 )
+_MODELS = Path(__file__).with_name("sdk_models")
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
 
 @cache
 def dynamodb() -> "DynamoDBClient":
-    return boto3.client("dynamodb", config=_CONFIG)
+    """A client that takes and gives attribute values as they are on the wire.
+
+    Raises:
+        SettingsInvalid: this runtime's boto3 cannot be told to.
+    """
+    client = _session().client("dynamodb", config=_CONFIG)
+    if not client.meta.service_model.shape_for("AttributeValue").metadata.get("document"):
+        raise SettingsInvalid(
+            f"The boto3 of this Lambda runtime ({boto3.__version__}) has another model of DynamoDB "
+            "than Nightshift extends. Choose an earlier version of the runtime (Lambda console, "
+            "Edit runtime management configuration) and report this."
+        )
+    return client
 
 
 def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Python values as DynamoDB's API spells them; what is None is left out."""
-    return {name: _serialize(value) for name, value in values.items() if value is not None}
+    """Python values as they are on the wire; what is None is left out. Binary values are taken at
+    the top alone."""
+    return {name: _to_wire(value) for name, value in values.items() if value is not None}
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """DynamoDB's spelling as Python values; numbers are exact decimals."""
-    return {n: v["B"] if "B" in v else _deserialize(v) for n, v in item.items()}
+    """An item of any client as Python values; numbers are exact decimals."""
+    return {n: _binary(v["B"]) if "B" in v else _deserialize(v) for n, v in item.items()}
 
 
 def error_code(error: ClientError) -> str:
@@ -130,6 +161,39 @@ def identity_token(audience: str) -> str:
     return str(issued["WebIdentityToken"])
 
 
+def signer(service: str, region: str) -> Sign:
+    """What signs calls to one service in one region (Signature Version 4) with this process's
+    credentials, read anew: from a call's method, URL and headers, and the SHA-256 of its body in
+    hexadecimal, its headers with those that sign it.
+
+    Raises:
+        SettingsInvalid: the process has no credentials.
+    """
+    credentials = boto3.Session().get_credentials()
+    if credentials is None:
+        raise SettingsInvalid("This process has no AWS credentials: a WorkspaceId needs a role.")
+    frozen = credentials.get_frozen_credentials()
+
+    def sign(method: str, url: str, headers: Mapping[str, str], digest: str) -> dict[str, str]:
+        request = AWSRequest(method, url, dict(headers))
+        # The time of the signature is taken here: after the body was hashed, not before.
+        _DigestGiven(frozen, service, region, digest).add_auth(request)
+        return dict(request.headers.items())
+
+    return sign
+
+
+class _DigestGiven(SigV4Auth):
+    """Signs a request whose body is not at hand, by its digest."""
+
+    def __init__(self, credentials: Any, service: str, region: str, digest: str) -> None:
+        super().__init__(credentials, service, region)
+        self._digest = digest
+
+    def payload(self, _: Any) -> str:
+        return self._digest
+
+
 def _secret_value(secret: str, fresh: bool) -> str:
     try:
         value = _secrets().get(secret, max_age=KEY_MAX_AGE_SECONDS, force_fetch=fresh)
@@ -144,16 +208,33 @@ def _is_key(value: str) -> bool:
     return bool(value) and value[0] not in '{["'
 
 
+def _to_wire(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, bytes):
+        return {"B": b64encode(value).decode()}
+    return _serialize(value)
+
+
+def _binary(value: bytes | str) -> bytes:
+    return b64decode(value) if isinstance(value, str) else value
+
+
+@cache
+def _session() -> boto3.Session:
+    session = botocore.session.get_session()
+    session.set_config_variable("data_path", str(_MODELS))
+    return boto3.Session(botocore_session=session)
+
+
 @cache
 def _step_functions() -> Any:
-    return boto3.client("stepfunctions", config=_CONFIG)
+    return _session().client("stepfunctions", config=_CONFIG)
 
 
 @cache
 def _sts() -> Any:
-    return boto3.client("sts", config=_CONFIG)
+    return _session().client("sts", config=_CONFIG)
 
 
 @cache
 def _secrets() -> SecretsProvider:
-    return SecretsProvider(boto_config=_CONFIG)
+    return SecretsProvider(boto_config=_CONFIG, boto3_session=_session())

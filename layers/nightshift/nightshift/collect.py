@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from nightshift.claude import custom_id, results
-from nightshift.claude.client import ProviderBatch
+from nightshift.claude.batch import ProviderBatch
 from nightshift.claude.custom_id import CustomId
 from nightshift.claude.money import Price
 from nightshift.claude.results import INVALID_REQUEST, Result
@@ -251,10 +251,11 @@ class _Collection:
 
     def _checkpoint(self, readings: int | None = None) -> None:
         """Save which requests are accounted for, as what, and their cost, in one write."""
+        tally = self.batch.tally
         self.batch = replace(
             self.batch,
             seen=bytes(self.seen),
-            cost=self.price.batch_cost(self.batch.tally.usage, self.batch.tally.long_usage),
+            cost=self.price.batch_cost(tally.usage, tally.long_usage) + tally.surcharge,
             readings=self.batch.readings if readings is None else readings,
         )
         self.stack.ledger.checkpoint(self.batch)

@@ -1,14 +1,18 @@
 """This stack's edges, connected once for as long as a function's process lives."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
 from nightshift import aws
-from nightshift.claude.client import Claude, Federation
+from nightshift.claude.api_key import ApiKey
+from nightshift.claude.client import Claude, FederationRule
+from nightshift.claude.federation import Federation
 from nightshift.claude.money import Price
 from nightshift.claude.prices import PriceTable
+from nightshift.claude.through_aws import ThroughAws
 from nightshift.errors import SettingsInvalid
 from nightshift.runs.ledger import Ledger
 from nightshift.runs.lock import LockItem
@@ -66,28 +70,30 @@ def deployment() -> Deployment:
     task = load(ours.task)
     check_room(task, ours.model)
     dynamodb = aws.dynamodb()
+    sign_in = _sign_in(ours)
+    # Modules and clients stay for good: looking at them for garbage took a twelfth of collect.
+    gc.freeze()
     return Deployment(
         ours,
         task,
         TicketTable(dynamodb, ours.ticket_table),
         Ledger(dynamodb, ours.run_table),
         LockItem(dynamodb, ours.run_table, aws.execution_status),
-        Claude(ours.anthropic_base_url, _key(ours)),
+        Claude(ours.anthropic_base_url, sign_in, sign_in.rejected),
     )
 
 
-def _key(ours: Settings) -> Callable[[bool], str]:
-    """The function that gives the API key: the stored key, or a token for this function's role."""
+def _sign_in(ours: Settings) -> ApiKey | Federation | ThroughAws:
+    """What calls to Claude are signed in with: the stored key, a token for this function's role,
+    or that role's signature."""
+    if ours.workspace_id:
+        return ThroughAws(ours.workspace_region, ours.workspace_id, aws.signer)
     if not ours.federation_rule_id:
-        return lambda fresh: aws.api_key(ours.api_key_secret, fresh)
+        secret = ours.api_key_secret
+        return ApiKey(secret, lambda fresh: aws.api_key(secret, fresh))
     if not ours.organization_id or not ours.service_account_id:
         raise SettingsInvalid(
             "A FederationRuleId needs the OrganizationId and the ServiceAccountId beside it."
         )
-    return Federation(
-        ours.anthropic_base_url,
-        lambda: aws.identity_token(AUDIENCE),
-        ours.federation_rule_id,
-        ours.organization_id,
-        ours.service_account_id,
-    )
+    rule = FederationRule(ours.federation_rule_id, ours.organization_id, ours.service_account_id)
+    return Federation(ours.anthropic_base_url, lambda: aws.identity_token(AUDIENCE), rule)

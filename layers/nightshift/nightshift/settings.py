@@ -20,6 +20,8 @@ class Settings(BaseModel):
     federation_rule_id: str = ""
     organization_id: str = ""
     service_account_id: str = ""
+    workspace_id: str = ""
+    workspace_region: str = ""
     anthropic_base_url: str = Field(pattern=r"^https?://")
     model: str = Field(min_length=1)
     task: str = Field(min_length=1)

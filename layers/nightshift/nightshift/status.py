@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from nightshift.claude.client import ProviderBatch
+from nightshift.claude.batch import ProviderBatch
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeUnavailable
 from nightshift.events import StatusCall

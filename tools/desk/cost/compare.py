@@ -80,8 +80,8 @@ def offer(tickets: Tickets, task: Task, model: str, asked: bool = True) -> Offer
         model,
         asked,
         usage,
-        price.batch_cost(usage, long_usage),
-        price.realtime_cost(usage, long_usage),
+        template.expected(price).batch_cost(usage, long_usage),
+        template.expected(price).realtime_cost(usage, long_usage),
         template.caches,
         price.thinks,
     )

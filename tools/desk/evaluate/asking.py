@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from nightshift.claude import custom_id, results
-from nightshift.claude.client import (
-    Claude,
+from nightshift.claude.batch import (
     KeyRefused,
     NotCreated,
     OutcomeUnknown,
     ProviderBatch,
     TooLarge,
 )
+from nightshift.claude.client import Claude
 from nightshift.claude.custom_id import CustomId
 from nightshift.claude.results import INVALID_REQUEST, Result
 from nightshift.errors import (

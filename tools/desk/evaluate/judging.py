@@ -115,6 +115,8 @@ def judge(series: Series, found: Mapping[int, Result], took: timedelta) -> Card:
             continue
         usage += result.usage
         cost += series.price.batch_cost(*_split(result.usage, series))
+        if result.in_the_us:
+            cost += series.price.surcharge(result.usage)
         answer = answer_of(result, series.task)
         counts["unusable"] += answer is None
         counts["unsure"] += bool(answer and answer.unsure)

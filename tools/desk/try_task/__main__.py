@@ -38,12 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         task = load(options.task)
         check_room(task, options.model)
-        trial = Trial(
-            task,
-            options.model,
-            template_for(task, options.model),
-            task.price_table.of(options.model),
-        )
+        template = template_for(task, options.model)
+        price = template.expected(task.price_table.of(options.model))
+        trial = Trial(task, options.model, template, price)
         file = options.tickets or shipped.file_for(task) or SAMPLE
         rows = read(file, task, options.map)
         with answering(options.claude, DIRECTORY) as claude:

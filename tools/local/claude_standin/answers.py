@@ -71,6 +71,7 @@ class Answer:
     thinking_tokens: int = 0
     error: dict[str, Any] | None = None
     request_id: str | None = None
+    geo: str = "not_available"
 
 
 @dataclass
@@ -166,7 +167,7 @@ def message(row: Answer, batch_id: str, service_tier: str) -> dict[str, Any]:
         "output_tokens": row.output_tokens,
         "output_tokens_details": {"thinking_tokens": row.thinking_tokens},
         "service_tier": service_tier,
-        "inference_geo": "not_available",
+        "inference_geo": row.geo,
     }
     return {
         "id": "msg_01" + _digest(batch_id + row.custom_id),

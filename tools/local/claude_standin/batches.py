@@ -103,6 +103,7 @@ class Batches:
     def __init__(self, base_url: str, seed: str | None, life: Life, queue_limit: int) -> None:
         self.life = life
         self.rules: list[RowRule] = []
+        self.default_geo = "global"
         self._base_url = base_url
         self._seed = seed if seed is not None else str(time.time_ns())
         self._random = random.Random(self._seed)
@@ -275,6 +276,8 @@ class Batches:
         prefix = (template.model.id if template.model else "", template.cached)
         now = self.now()
         row = answer(custom_id, template, messages, self.rules, self._cache.get(prefix, 0) > now)
+        if template.model and template.model.takes_adaptive_thinking:
+            row.geo = template.params.get("inference_geo", self.default_geo)
         if template.cached and row.type == "succeeded":
             self._cache[prefix] = now + CACHE_SECONDS[template.cache_ttl]
         return row

@@ -34,6 +34,18 @@ class Control:
         """Fields of `Life` for the batches created from now on."""
         self._call("POST", "life", **changes)
 
+    def set_gateway(self, **changes: Any) -> None:
+        """Of the one that plays AWS: `skew`, `federation`, `gives_request_id`."""
+        self._call("POST", "gateway", **changes)
+
+    def add_caller(self, **caller: Any) -> None:
+        """Of the one that plays AWS: `access_key`, `arn`, `secret`, `token`, `statements`."""
+        self._call("POST", "caller", **caller)
+
+    def trap_was_called(self) -> bool:
+        """Of the one that plays AWS: whether somebody dialed a `results_url`."""
+        return bool(self._call("GET", "trap")["called"])
+
     def advance(self, seconds: float) -> None:
         """Move the stand-in's clock forward."""
         self._call("POST", "advance", seconds=seconds)

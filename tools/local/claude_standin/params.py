@@ -237,6 +237,8 @@ def _model_problems(params: dict[str, Any], model: Model) -> Iterator[str]:
             yield f"{name}: non-default values are not supported by {model.id}"
     if "inference_geo" in params and not model.takes_adaptive_thinking:
         yield f"inference_geo: not supported by {model.id}"
+    elif params.get("inference_geo", "us") not in ("us", "global"):
+        yield "inference_geo: Input should be 'us' or 'global'"
     yield from _thinking_problems(params, model)
     yield from _output_problems(params.get("output_config") or {}, params, model)
 

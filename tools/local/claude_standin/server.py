@@ -24,6 +24,8 @@ from tools.local.claude_standin.control import PREFIX, Control
 from tools.local.claude_standin.endpoints import Call, Reply, perform, route
 from tools.local.claude_standin.errors import ApiError, invalid
 from tools.local.claude_standin.faults import Faults, mangle
+from tools.local.claude_standin.gateway import Call as Arrived
+from tools.local.claude_standin.gateway import Gateway
 from tools.local.claude_standin.identity import Identity
 
 DEFAULT_API_KEY = "sk-ant-stand-in"
@@ -35,13 +37,30 @@ JSON = "application/json"
 @dataclass(frozen=True)
 class Settings:
     """`max_body` is the strict reading of 256 MB; `queue_limit` the queued batch requests of the
-    Start tier (2026-09). Every run has its own ids unless `seed` is given."""
+    Start tier (2026-09). Every run has its own ids unless `seed` is given. `aws_region`: it plays
+    Claude Platform on AWS, with its workspace in that region."""
 
     api_key: str = DEFAULT_API_KEY
     port: int = 0
     seed: str | None = None
     max_body: int = 256_000_000
     queue_limit: int = 200_000
+    aws_region: str = ""
+
+
+class Trap:
+    """An address that nobody should call; its batches' `results_url` leads there."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    @property
+    def was_called(self) -> bool:
+        return bool(select.select([self._socket], [], [], 0)[0])
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 class StandIn(ThreadingHTTPServer):
@@ -57,7 +76,11 @@ class StandIn(ThreadingHTTPServer):
         self.api_key = settings.api_key
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.control = Control(self.url)
-        self.batches = Batches(self.url, settings.seed, life, settings.queue_limit)
+        region = settings.aws_region
+        self.gateway = Gateway(region) if region else None
+        self.trap = Trap() if region else None
+        shown_url = self.trap.url if self.trap else self.url
+        self.batches = Batches(shown_url, settings.seed, life, settings.queue_limit)
         self.faults = Faults()
         self.identity = Identity()
         self.requests: list[dict[str, Any]] = []
@@ -69,6 +92,11 @@ class StandIn(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
         host, self.server_port = self.server_address[:2]
         self.server_name = str(host)
+
+    def server_close(self) -> None:
+        super().server_close()
+        if self.trap:
+            self.trap.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves early is no news; anything else is a fault of the stand-in."""
@@ -130,9 +158,10 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = serve  # noqa: N815
 
     def _reply(self, call: Call) -> Reply:
-        if call.operation == "token":  # that is how a client comes to be authorized
+        # That is how a client comes to be authorized, where nobody signs.
+        if call.operation == "token" and not self.server.gateway:
             return Reply(self.server.identity.exchange(call.body, self._betas()))
-        self._authorize()
+        self._authorize(call)
         call.version = self._version()
         return perform(call, self.server.batches)
 
@@ -175,7 +204,13 @@ class Handler(BaseHTTPRequestHandler):
             lines = mangle(reply.lines, **call.do["lines"]) if "lines" in call.do else reply.lines
             self._stream(self._counted(lines, entry), **call.do.get("stream", {}))
 
-    def _authorize(self) -> None:
+    def _authorize(self, call: Call) -> None:
+        if self.server.gateway:
+            arrived = tuple(self.headers.items())
+            self.server.gateway.admit(
+                Arrived(self.command, self.path, arrived, call.body, call.operation, call.object_id)
+            )
+            return
         bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
         if self.server.identity.accepts(bearer, self._betas()):
             return
@@ -253,6 +288,12 @@ class Handler(BaseHTTPRequestHandler):
             "anthropic-organization-id": "00000000-0000-4000-8000-000000000000",
             "anthropic-workspace-id": "wrkspc_stand_in",
         }
+        if gateway := self.server.gateway:
+            common |= {"x-amzn-requestid": str(uuid.uuid4())}
+            common["anthropic-workspace-id"] = gateway.workspace
+            if not gateway.gives_request_id:
+                headers = {n: v for n, v in headers.items() if n != "request-id"}
+                del common["request-id"]
         for name, value in (common | headers).items():
             self.send_header(name, value)
         if self.close_connection:

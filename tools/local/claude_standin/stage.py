@@ -11,6 +11,7 @@ from tools.local.claude_standin.batches import parse_json
 from tools.local.claude_standin.control import PREFIX
 from tools.local.claude_standin.endpoints import Reply
 from tools.local.claude_standin.errors import ApiError, invalid
+from tools.local.claude_standin.gateway import Gateway
 
 if TYPE_CHECKING:
     from tools.local.claude_standin.server import StandIn
@@ -39,12 +40,38 @@ def _rows(stand_in: "StandIn", rules: list[dict[str, Any]]) -> Reply:
 def _clear(stand_in: "StandIn") -> Reply:
     stand_in.faults.clear()
     stand_in.batches.rules = []
+    if gateway := stand_in.gateway:
+        gateway.skew, gateway.federation, gateway.gives_request_id = 0.0, True, True
     return Reply({})
 
 
 def _life(stand_in: "StandIn", **changes: Any) -> Reply:
     stand_in.batches.life = replace(stand_in.batches.life, **changes)
     return Reply(asdict(stand_in.batches.life))
+
+
+def _gateway(stand_in: "StandIn", **changes: Any) -> Reply:
+    gateway = _on_aws(stand_in)
+    for name, value in changes.items():
+        if name not in ("skew", "federation", "gives_request_id"):
+            raise invalid(f"no such setting of the gateway: {name}")
+        setattr(gateway, name, value)
+    return Reply({})
+
+
+def _caller(stand_in: "StandIn", **caller: Any) -> Reply:
+    _on_aws(stand_in).know(**caller)
+    return Reply({})
+
+
+def _trap(stand_in: "StandIn") -> Reply:
+    return Reply({"called": stand_in.trap is not None and stand_in.trap.was_called})
+
+
+def _on_aws(stand_in: "StandIn") -> Gateway:
+    if stand_in.gateway is None:
+        raise invalid("this stand-in does not play Claude Platform on AWS")
+    return stand_in.gateway
 
 
 def _advance(stand_in: "StandIn", seconds: float) -> Reply:
@@ -95,6 +122,9 @@ ACTIONS: dict[str, Callable[..., Reply]] = {
     "POST clear": _clear,
     "POST life": _life,
     "POST advance": _advance,
+    "POST gateway": _gateway,
+    "POST caller": _caller,
+    "GET trap": _trap,
     "POST end": _end,
     "GET state": _state,
     "GET requests": _requests,

@@ -5,7 +5,6 @@ It must lead its own process group: it ends when its standard input does, howeve
 the other end came to die, and takes the processes that run the functions along.
 """
 
-import functools
 import hashlib
 import io
 import json
@@ -31,6 +30,8 @@ from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import dynamodb, lambda_svc, stepfunctions
 from ministack.services.cloudformation import provisioners
+
+from tools.local.cloud.dynamodb import spare_repeated_work
 
 MENDED_VERSION = "1.5.33"
 
@@ -169,13 +170,6 @@ def keep_alarms_of_metric_math() -> None:
     provisioners._cw_metric_alarm_record = record_with_expressions
 
 
-def check_each_expression_once() -> None:
-    """MiniStack parses a condition again for every item of a page, which takes most of a query."""
-    check = dynamodb._condition_syntax_error
-    assert not hasattr(check, "cache_info"), "MiniStack remembers by itself by now"
-    dynamodb._condition_syntax_error = functools.lru_cache(check)
-
-
 def stream_what_statements_change() -> None:
     """A change by PartiQL is in a table's stream as any other; in MiniStack's it is missing."""
     update: Callable[..., tuple[int, Any, Any]] = dynamodb._partiql_update
@@ -291,7 +285,7 @@ if __name__ == "__main__":
     run_functions_without_our_packages(scratch / "python")
     share_unpacked_layers(Path(__file__).parents[3] / ".build" / "layers")
     keep_alarms_of_metric_math()
-    check_each_expression_once()
+    spare_repeated_work()
     stream_what_statements_change()
     check_statements_as_aws_does()
     check_workflows_as_aws_does()

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,11 @@ SAM = str(Path(sys.executable).with_name("sam"))
 # What goes into a build.
 SOURCES = ("template.yaml", "*.asl.yaml", "functions", "layers", "requirements*", ".python-version")
 DIGEST_FILE = "sources.sha256"
+
+# The layer of packages is zipped once for a build, not by `sam deploy` each time: zipping its 7,000
+# files was most of a deploy. SAM uploads an archive as it is.
+PACKED_LAYER = "DependenciesLayer"
+PACKED_TEMPLATE = "packed.yaml"
 
 DEPLOY_SETTINGS = """\
 version = 0.1
@@ -34,18 +40,28 @@ fail_on_empty_changeset = false
 def build(cloud: LocalCloud, project: Path = REPOSITORY) -> Path:
     """Run `sam build` unless its sources are what they were last time.
 
-    Returns the built template. Raises LocalCloudFailed with SAM's output.
+    Returns the built template. SAM's own, `template.yaml`, stays beside it as SAM wrote it. Raises
+    LocalCloudFailed with SAM's output.
     """
     build_directory = project / ".aws-sam" / "build"
-    built = build_directory / "template.yaml"
-    digest_file = build_directory / DIGEST_FILE
     digest = _digest(project)
     with _alone_in(project / ".aws-sam"):
-        if built.exists() and digest_file.exists() and digest_file.read_text() == digest:
-            return built
-        _sam(cloud, project, "build", "--cached", "--parallel", "--config-file", _sam_config(cloud))
-        digest_file.write_text(digest)
-        return built
+        if not _is_current(build_directory, digest):
+            config = _sam_config(cloud)
+            _sam(cloud, project, "build", "--cached", "--parallel", "--config-file", config)
+            _pack(build_directory)
+            (build_directory / DIGEST_FILE).write_text(digest)
+    return build_directory / PACKED_TEMPLATE
+
+
+def _is_current(build_directory: Path, digest: str) -> bool:
+    """Whether these sources were built here last. A `sam build` by hand, perhaps of other sources,
+    writes SAM's template anew."""
+    written, by_sam = build_directory / DIGEST_FILE, build_directory / "template.yaml"
+    if not (written.exists() and by_sam.exists() and (build_directory / PACKED_TEMPLATE).exists()):
+        return False
+    built_since = by_sam.stat().st_mtime_ns > written.stat().st_mtime_ns
+    return not built_since and written.read_text() == digest
 
 
 def with_tasks(template: Path, files: Iterable[Path], directory: Path) -> Path:
@@ -55,11 +71,12 @@ def with_tasks(template: Path, files: Iterable[Path], directory: Path) -> Path:
     """
     shutil.rmtree(directory, ignore_errors=True)
     copy = directory / ".aws-sam" / "build"
-    shutil.copytree(template.parent, copy, symlinks=True)
+    packed = shutil.ignore_patterns(PACKED_LAYER)
+    shutil.copytree(template.parent, copy, symlinks=True, ignore=packed)
     shutil.copy(REPOSITORY / "workflow.asl.yaml", directory)
     for file in files:
         shutil.copy(file, copy / "NightshiftLayer/python/nightshift/tasks")
-    return copy / "template.yaml"
+    return copy / template.name
 
 
 def deploy(
@@ -77,6 +94,17 @@ def deploy(
     _sam(cloud, template.parent, "deploy", "--stack-name", stack_name, *arguments)
     [stack] = cloud.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _pack(build_directory: Path) -> None:
+    """Write the template that names the archive of the packed layer, and the archive."""
+    text = (build_directory / "template.yaml").read_text()
+    if (layer := build_directory / PACKED_LAYER).is_dir():
+        shutil.make_archive(str(layer), "zip", layer)
+        folder = f"ContentUri: {PACKED_LAYER}\n"
+        assert text.count(folder) == 1, "SAM writes the template of a build otherwise"
+        text = text.replace(folder, f"ContentUri: {PACKED_LAYER}.zip\n")
+    (build_directory / PACKED_TEMPLATE).write_text(text)
 
 
 @contextmanager
@@ -116,7 +144,7 @@ def _sam_config(cloud: LocalCloud) -> str:
 
 
 def _digest(project: Path) -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(sysconfig.get_platform().encode())  # native modules are built, too
     for path in _source_files(project):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(project)} {len(content)}\n".encode() + content)

@@ -56,7 +56,8 @@ def main() -> int:
             )
         with _alone():
             tickets = source(options, task)
-            asked = Asked(tickets, task_file, options.model, real, options.keep)
+            through_aws = options.claude == "aws"
+            asked = Asked(tickets, task_file, options.model, real, options.keep, through_aws)
             good = run(asked, DIRECTORY, console)
     except KeyboardInterrupt:
         console.print("\n Stopped. Everything that was started here has ended.", style="yellow")
@@ -77,9 +78,10 @@ def _options() -> argparse.Namespace:
     add_tickets_options(parser)
     parser.add_argument(
         "--claude",
-        choices=("stand-in", "real"),
+        choices=("stand-in", "real", "aws"),
         default="stand-in",
-        help="real: Claude itself, with the key in ANTHROPIC_API_KEY; costs money",
+        help="real: Claude itself, with the key in ANTHROPIC_API_KEY; costs money. aws: the "
+        "stand-in, reached as Claude Platform on AWS; asks nobody",
     )
     parser.add_argument(
         "--keep", action="store_true", help="leave the local cloud up until Ctrl-C: STACK=local"

@@ -15,7 +15,7 @@ from tools.desk.files.tickets import Findings, Source, check, read
 from tools.local.cloud.cloud import LocalCloud, local_cloud
 from tools.local.cloud.stack import build, deploy, with_tasks
 from tools.local.night import keep
-from tools.local.night.claude import Claude, stand_in
+from tools.local.night.claude import REGION_OF_WORKSPACE, Claude, stand_in
 from tools.local.night.kept import stay_up
 from tools.local.night.load import load
 from tools.local.night.screen import WIDEST, readable, step, timed
@@ -39,6 +39,7 @@ class Asked:
     model: str | None = None
     real: Claude | None = None
     keep: bool = False
+    through_aws: bool = False
 
     @property
     def task(self) -> Task:
@@ -53,7 +54,7 @@ def run(asked: Asked, directory: Path, console: Console) -> bool:
     task, real = asked.task, asked.real
     findings = _check(asked.tickets, directory, console)
     with (
-        _claude(real, directory, console) as claude,
+        _claude(asked, directory, console) as claude,
         _stack(claude, asked, directory, console) as (cloud, outputs),
     ):
         with step(console, "Load") as done:
@@ -106,11 +107,14 @@ def _check(asked: Source, directory: Path, console: Console) -> Findings:
 
 
 @contextmanager
-def _claude(real: Claude | None, directory: Path, console: Console) -> Iterator[Claude]:
+def _claude(asked: Asked, directory: Path, console: Console) -> Iterator[Claude]:
+    real, region = asked.real, REGION_OF_WORKSPACE if asked.through_aws else ""
     with ExitStack() as started:
         with step(console, "Claude") as done:
-            claude = real or started.enter_context(stand_in(directory / keep.CLAUDE_LOG))
+            claude = real or started.enter_context(stand_in(directory / keep.CLAUDE_LOG, region))
             done.result = "the real one: it costs money" if real else "a stand-in; it costs nothing"
+            if region:
+                done.result += "; it takes no key, only what the functions' roles sign"
         yield claude
 
 
@@ -118,10 +122,14 @@ def _claude(real: Claude | None, directory: Path, console: Console) -> Iterator[
 def _stack(
     claude: Claude, asked: Asked, directory: Path, console: Console
 ) -> Iterator[tuple[LocalCloud, dict[str, str]]]:
-    """The stack in a local cloud, with the key in its secret, and its outputs."""
+    """The stack in a local cloud, with a way to Claude, and its outputs."""
     with ExitStack() as started:
         with step(console, "AWS") as done:
-            starting = local_cloud(directory / "cloud", wait_scale=claude.wait_scale)
+            # Only where policies count has a function's role credentials of its own.
+            enforced = {"AUTH": "true"} if claude.region else None
+            starting = local_cloud(
+                directory / "cloud", wait_scale=claude.wait_scale, settings=enforced
+            )
             cloud = started.enter_context(starting)
             done.result = "a local one; no account of yours can be reached"
         with step(console, "Build", "a minute, the first time") as done:
@@ -132,9 +140,7 @@ def _stack(
                 done.result += f", and {asked.task_file.name} added to the copy"
         with step(console, "Deploy") as done:
             outputs = deploy(cloud, STACK, template, _parameters(claude, asked))
-            cloud.client("secretsmanager").put_secret_value(
-                SecretId=outputs["ApiKeySecretArn"], SecretString=claude.api_key
-            )
+            claude.let_in(cloud, outputs)
             done.result = f"sam deploy, the same stack as for AWS: {STACK}"
         yield cloud, outputs
 
@@ -142,12 +148,15 @@ def _stack(
 def _parameters(claude: Claude, asked: Asked) -> dict[str, str]:
     arm = platform.machine().lower() in ("arm64", "aarch64")
     chosen = {"Model": asked.model} if asked.model else {}
-    return chosen | {
-        "AnthropicBaseUrl": claude.url,
-        "Task": asked.task.name,
-        "Architecture": "arm64" if arm else "x86_64",
-        "ScheduleState": "DISABLED",
-    }
+    return (
+        chosen
+        | claude.parameters
+        | {
+            "Task": asked.task.name,
+            "Architecture": "arm64" if arm else "x86_64",
+            "ScheduleState": "DISABLED",
+        }
+    )
 
 
 def _parameter(cloud: LocalCloud, name: str) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Literal
 
-from nightshift.runs.records import REJECTED, TOO_LARGE, UNSEEN, Batch
+from nightshift.runs.records import KEY_REFUSED, REJECTED, TOO_LARGE, UNSEEN, Batch
 from tools.operate.night_report.record import Record
 from tools.operate.night_report.verdict import clock
 from tools.words import count, duration, usd
@@ -17,7 +17,11 @@ SHORTEST = timedelta(seconds=10)
 """A shorter axis would only show how long a call takes."""
 _SECONDS = (1, 2, 5, 10, 15, 30)
 STEPS = (*_SECONDS, *(60 * m for m in _SECONDS), *(3_600 * h for h in (1, 2, 3, 6, 12, 24, 48)))
-WHY_NOT_CREATED = {TOO_LARGE: "too large", UNSEEN: "never arrived"}
+WHY_NOT_CREATED = {
+    TOO_LARGE: "too large",
+    UNSEEN: "never arrived",
+    KEY_REFUSED: "key refused",
+}
 COLUMNS = (
     *("Batch", "State", "Requests", "Created", "Ended", "Collected"),
     *("Sorted", "Given up", "Again", "Unused", "Cost", "At Claude"),

@@ -8,10 +8,10 @@ which makes a second paid batch, and would sleep as long as `retry-after` says (
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
-from time import time
+from functools import cache
+from ssl import SSLContext
 from typing import Any, NoReturn, Protocol
 
 import anthropic
@@ -23,9 +23,19 @@ from anthropic.lib.credentials import (
 )
 from anthropic.resources.messages.batches import BatchesWithRawResponse
 
-from nightshift.claude import answers
+from nightshift.claude import answers, refusal, results
+from nightshift.claude.batch import (
+    Body,
+    KeyRefused,
+    NotCreated,
+    OutcomeUnknown,
+    ProviderBatch,
+    TooLarge,
+)
+from nightshift.claude.credential import AccessToken, Credential, Signature
 from nightshift.claude.deadline import Deadline
 from nightshift.claude.quotable import quotable
+from nightshift.claude.refusal import Refusal, in_aws_shape, request_ids, retry_after
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 
 # ANTHROPIC_LOG lets the SDK log requests from its import on (2.13.0, 2026-11): not from here on.
@@ -45,62 +55,13 @@ _COUNTED = frozenset(
     {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice"}
     | {"tools"}
 )
-# A token is renewed so long before its end, and not again so soon after its start. Seconds.
-_TOKEN_MARGIN = 60.0
-# What a refusal says of the time until the next try is believed up to here. Seconds.
-_LONGEST_RETRY_AFTER = 900
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
-
-
-class NotCreated(Exception):
-    """The provider refused the create, or never received it: certainly there is no batch."""
-
-    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
-
-
-class TooLarge(NotCreated):
-    """The body is larger than the provider takes."""
-
-
-class KeyRefused(NotCreated):
-    """The key is not (or no longer) valid."""
-
-
-class OutcomeUnknown(Exception):
-    """The create was sent and not answered: there may be a batch."""
 
 
 class _Raw(Protocol):
     """An HTTP answer that the SDK has not parsed."""
 
     def read(self) -> bytes: ...
-
-
-class Body(Protocol):
-    """A request body of known length that can be read again from its start."""
-
-    @property
-    def size(self) -> int: ...
-
-    def __iter__(self) -> Iterator[bytes]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderBatch:
-    """A batch as the provider describes it."""
-
-    batch_id: str
-    created_at: datetime
-    ended: bool
-    archived: bool
-    succeeded: int
-    errored: int
-    canceled: int
-    expired: int
-    total: int
-    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,79 +73,16 @@ class Model:
     takes_schemas: bool = True
 
 
-class AccessToken(str):
-    """A bearer token that takes the place of an API key, valid for minutes."""
-
-    __slots__ = ()
-
-
-@dataclass
-class Federation:
-    """The `key` of a stack without a stored API key: AWS issues an identity token, and the
-    provider exchanges the identity token for an access token.
-
-    The provider's federation rule says which identities are accepted, as which service account
-    (platform.claude.com, workload identity federation; SDK 2.13.0, 2026-11).
-    """
-
-    base_url: str
-    identity_token: Callable[[], str]
-    """A signed JWT in which AWS says who we are, made at each call."""
-    rule_id: str
-    organization_id: str
-    service_account_id: str
-    _token: AccessToken = field(default_factory=AccessToken, repr=False)
-    _minted_at: float = 0.0
-    _expires_at: float = 0.0
-
-    def __call__(self, fresh: bool) -> AccessToken:
-        """An access token, from a cache or anew.
-
-        Raises:
-            ClaudeRejected: the provider refuses the identity, or a token that it has just issued.
-            ClaudeUnavailable: the provider could not answer now.
-        """
-        now = time()
-        if fresh and now < self._minted_at + _TOKEN_MARGIN:
-            raise ClaudeRejected(
-                "Claude does not accept the access token that it has just issued. Look at the "
-                f"federation rule {self.rule_id} and its service account, then start again."
-            )
-        if fresh or now > self._expires_at - _TOKEN_MARGIN:
-            self._exchange()
-        return self._token
-
-    def _exchange(self) -> None:
-        try:
-            minted = exchange_federation_assertion(
-                assertion=self.identity_token(),
-                federation_rule_id=self.rule_id,
-                organization_id=self.organization_id,
-                service_account_id=self.service_account_id,
-                base_url=self.base_url,
-            )
-        except WorkloadIdentityError as error:
-            status = error.status_code or 503
-            if status < 400 or status in (408, 429) or status >= 500:
-                raise ClaudeUnavailable(f"Claude exchanges no identity now ({status}).") from error
-            raise ClaudeRejected(
-                f"Claude does not believe who AWS says we are ({status}). Compare the federation "
-                f"rule {self.rule_id} with the role of the function, then start again. "
-                f"Request {error.request_id}."
-            ) from error
-        self._token = AccessToken(minted.token)
-        self._minted_at, self._expires_at = time(), float(minted.expires_at or 0)
-
-
 @dataclass
 class Claude:
     """The provider, for one workspace. `key(fresh)` gives the API key, from a cache or anew, or
-    an access token in its place."""
+    what stands in its place. `rejected` puts a refusal into words that say what to do."""
 
     base_url: str
-    key: Callable[[bool], str]
+    key: Callable[[bool], Credential]
+    rejected: Callable[[Refusal], ClaudeRejected] = refusal.rejected
     _client: anthropic.Anthropic | None = None
-    _sent_key: str = ""
+    _sent_key: Credential = ""
 
     def create(self, body: Body) -> ProviderBatch:
         """Send one batch, once.
@@ -195,9 +93,9 @@ class Claude:
             OutcomeUnknown: there may be a batch.
         """
         try:
-            return _described(_post_batch(self._connected(), body))
+            return ProviderBatch.of(_post_batch(self._connected(), self._sent_key, body))
         except anthropic.APIError as error:
-            _explain_no(error)
+            self._explain_no(error)
         except (httpx2.HTTPError, ValueError) as error:
             raise OutcomeUnknown(type(error).__name__) from error
 
@@ -257,7 +155,7 @@ class Claude:
 
     def newest(self) -> list[ProviderBatch]:
         """One page: the newest batches of the workspace, at most 1,000."""
-        return [_described(batch) for batch in self._page(anthropic.omit).data]
+        return [ProviderBatch.of(batch) for batch in self._page(anthropic.omit).data]
 
     def created_since(self, moment: datetime) -> list[ProviderBatch]:
         """All batches of the workspace that are not older, through as many pages as that takes.
@@ -269,7 +167,7 @@ class Claude:
         after: str | anthropic.Omit = anthropic.omit
         while True:
             page = self._page(after)
-            described = [_described(batch) for batch in page.data]
+            described = [ProviderBatch.of(batch) for batch in page.data]
             if page.has_more and (not described or described[-1].batch_id == after):
                 raise _not_claude()
             found += [batch for batch in described if batch.created_at >= moment]
@@ -284,7 +182,7 @@ class Claude:
             BatchNotFound: not known there (for some seconds after a create this may pass).
         """
         batch = self._learn(answers.Batch, lambda client: _raw(client).retrieve(batch_id))
-        return _described(batch)
+        return ProviderBatch.of(batch)
 
     def cancel(self, batch_id: str) -> None:
         """Ask the provider to stop a batch; what had finished is kept.
@@ -327,7 +225,7 @@ class Claude:
         )
         with closing(stream.response) as response:
             try:
-                lines = _lines(response.iter_bytes())
+                lines = results.lines_of(response.iter_bytes())
                 first = next(filter(bytes.strip, lines), b"")
                 if not answers.begins_results(first):
                     raise _not_claude()
@@ -338,6 +236,26 @@ class Claude:
                     f"The results of {batch_id} broke off ({type(error).__name__})."
                 ) from error
 
+    def _explain_no(self, error: anthropic.APIError) -> NoReturn:
+        """Sort the failures of a create into no, never, and unknown."""
+        if not isinstance(error, anthropic.APIStatusError):
+            if isinstance(error.__cause__, _NEVER_SENT):
+                raise NotCreated("Claude could not be reached") from error
+            raise OutcomeUnknown(type(error).__name__) from error
+        status, refused = error.status_code, _refusal(error)
+        if status == 413:
+            raise TooLarge("Claude found the request too large") from error
+        if status == 401:
+            raise KeyRefused("Claude refused the key", str(self.rejected(refused))) from error
+        busy = status == 429 and error.error_code != "enforced_spend_limit_reached"
+        if status == 529 or busy or (refused.is_throttling and status < 500):
+            raise NotCreated(
+                f"Claude answered {status}", retry_after(error.response.headers)
+            ) from error
+        if 400 <= status < 500 and status != 408:
+            raise self.rejected(refused) from error
+        raise OutcomeUnknown(f"Claude answered {status}") from error
+
     def _page(self, after: str | anthropic.Omit) -> answers.Page:
         return self._learn(
             answers.Page, lambda client: _raw(client).list(limit=_PAGE, after_id=after)
@@ -347,16 +265,7 @@ class Claude:
         key = self.key(False)
         if self._client is None or key != self._sent_key:
             self._sent_key = key
-            token = isinstance(key, AccessToken)
-            self._client = anthropic.Anthropic(
-                api_key=None if token else key,
-                credentials=StaticToken(key) if token else None,
-                base_url=self.base_url,
-                max_retries=0,
-                timeout=httpx2.Timeout(_READ_TIMEOUT, connect=_CONNECT_TIMEOUT),
-                # Else a variable of the environment could put requests and answers into traces.
-                open_telemetry={"traces": False, "propagation": False},
-            )
+            self._client = _sdk_client(self.base_url, key)
         return self._client
 
     def _learn[T](self, kind: type[T], call: Callable[[anthropic.Anthropic], _Raw]) -> T:
@@ -377,14 +286,16 @@ class Claude:
                     raise
                 return call(self._connected())
         except anthropic.APIStatusError as error:
+            refused = _refusal(error)
             if error.status_code == 404 and _OF_A_BATCH in error.request.url.path:
                 if error.type is None:  # a page: only Claude's own word is that a batch is unknown
                     raise _not_claude() from error
-                said = f"Claude does not know it (request {error.request_id})."
-                raise BatchNotFound(said) from error
+                raise BatchNotFound(f"Claude does not know it. {refused.request}") from error
             if error.status_code in (408, 409, 429) or error.status_code >= 500:
                 raise ClaudeUnavailable(f"Claude answered {error.status_code}.") from error
-            raise _rejected(error) from error
+            if refused.is_throttling:
+                raise ClaudeUnavailable(f"AWS answered {refused.aws_name}.") from error
+            raise self.rejected(refused) from error
         except (anthropic.APIError, httpx2.HTTPError) as error:
             raise ClaudeUnavailable(f"Claude gave no answer ({type(error).__name__}).") from error
 
@@ -394,11 +305,11 @@ def _raw(client: anthropic.Anthropic) -> BatchesWithRawResponse:
     return client.messages.batches.with_raw_response
 
 
-def _post_batch(client: anthropic.Anthropic, body: Body) -> answers.Batch:
+def _post_batch(client: anthropic.Anthropic, key: Credential, body: Body) -> answers.Batch:
     """Create a batch over a connection of its own, which is cut when CREATE_TIMEOUT is over."""
     size = {"Content-Length": str(body.size), "Content-Type": "application/json"}
     timeout = httpx2.Timeout(CREATE_TIMEOUT, connect=_CONNECT_TIMEOUT)
-    with Deadline(CREATE_TIMEOUT) as deadline, closing(_line_with(deadline)) as line:
+    with Deadline(CREATE_TIMEOUT) as deadline, closing(_line_with(deadline, key)) as line:
         answer = client.with_options(http_client=line).post(
             "/v1/messages/batches",
             cast_to=httpx2.Response,
@@ -408,53 +319,102 @@ def _post_batch(client: anthropic.Anthropic, body: Body) -> answers.Batch:
     return answers.read(answers.Batch, answer.content)
 
 
-def _line_with(deadline: Deadline) -> httpx2.Client:
+def _sdk_client(base_url: str, key: Credential) -> anthropic.Anthropic:
+    """The SDK's client for a credential of this kind. What it needs is given, so that no variable
+    of the environment decides."""
+    always: dict[str, Any] = {
+        "base_url": base_url,
+        "max_retries": 0,
+        "timeout": httpx2.Timeout(_READ_TIMEOUT, connect=_CONNECT_TIMEOUT),
+        # Else a variable of the environment could put requests and answers into traces.
+        "open_telemetry": {"traces": False, "propagation": False},
+    }
+    if isinstance(key, Signature):
+        # Not the SDK's own signing, which reads the whole body into memory (2.13.0, 2026-11).
+        return anthropic.AnthropicAWS(
+            skip_auth=True,
+            aws_region=key.region,
+            workspace_id=key.workspace_id,
+            http_client=anthropic.DefaultHttpxClient(**_line_settings(key)),
+            **always,
+        )
+    if isinstance(key, AccessToken):
+        return anthropic.Anthropic(credentials=StaticToken(key), **always)
+    return anthropic.Anthropic(api_key=key, **always)
+
+
+def _line_settings(key: Credential) -> dict[str, Any]:
+    """What a connection needs beside the SDK's defaults. A signed call follows no redirect: it was
+    signed for this host, and its session token is for nobody else."""
+    return {"auth": key, "follow_redirects": False} if isinstance(key, Signature) else {}
+
+
+def _line_with(deadline: Deadline, key: Credential) -> httpx2.Client:
     """A client that makes its own connection, and tells the deadline of it."""
 
     def watch(request: httpx2.Request) -> None:
         request.extensions = {**request.extensions, "trace": deadline.watch}
 
-    return anthropic.DefaultHttpxClient(event_hooks={"request": [watch]})
+    hooks = {"request": [watch]}
+    return anthropic.DefaultHttpxClient(verify=_trusted(), event_hooks=hooks, **_line_settings(key))
 
 
-def _explain_no(error: anthropic.APIError) -> NoReturn:
-    """Sort the failures of a create into no, never, and unknown."""
-    if not isinstance(error, anthropic.APIStatusError):
-        if isinstance(error.__cause__, _NEVER_SENT):
-            raise NotCreated("Claude could not be reached") from error
-        raise OutcomeUnknown(type(error).__name__) from error
-    status = error.status_code
-    if status == 413:
-        raise TooLarge("Claude found the request too large") from error
-    if status == 401:
-        raise KeyRefused("Claude refused the key") from error
-    if status == 529 or (status == 429 and error.error_code != "enforced_spend_limit_reached"):
-        raise NotCreated(f"Claude answered {status}", _retry_after(error)) from error
-    if 400 <= status < 500 and status != 408:
-        raise _rejected(error) from error
-    raise OutcomeUnknown(f"Claude answered {status}") from error
+@cache
+def _trusted() -> SSLContext:
+    """The certificates that are trusted: reading them takes as long as a thousand tickets."""
+    return httpx2.create_ssl_context()
 
 
-def _rejected(error: anthropic.APIStatusError) -> ClaudeRejected:
-    status = error.status_code
-    if error.type is None:
-        return ClaudeRejected(
-            f"What answers at the base URL is not Claude ({status}, without an error of Claude's). "
-            "The base URL is wrong, or a proxy on the way refuses us: look at the stack's "
-            "AnthropicBaseUrl, then start again."
+@dataclass(frozen=True, slots=True)
+class FederationRule:
+    """A rule of the provider by which identities sign in as a service account."""
+
+    rule_id: str
+    organization_id: str
+    service_account_id: str
+
+
+def exchange(base_url: str, identity: str, rule: FederationRule) -> tuple[AccessToken, float]:
+    """An access token for an identity token, and when it ends, in seconds since 1970.
+
+    Raises:
+        ClaudeRejected: the provider refuses the identity.
+        ClaudeUnavailable: the provider could not answer now.
+    """
+    try:
+        minted = exchange_federation_assertion(
+            assertion=identity,
+            federation_rule_id=rule.rule_id,
+            organization_id=rule.organization_id,
+            service_account_id=rule.service_account_id,
+            base_url=base_url,
         )
-    said = quotable(str(error.type), _words(error) or "no reason given", error.error_code or "")
-    if status == 404:
-        return ClaudeRejected(
-            f"The base URL is wrong, or the model ({status} {error.type}): {said} Look at the "
-            f"stack's AnthropicBaseUrl and Model, then start again. Request {error.request_id}."
-        )
-    return _refusal(error, said)
+    except WorkloadIdentityError as error:
+        status = error.status_code or 503
+        if status < 400 or status in (408, 429) or status >= 500:
+            raise ClaudeUnavailable(f"Claude exchanges no identity now ({status}).") from error
+        raise ClaudeRejected(
+            f"Claude does not believe who AWS says we are ({status}). Compare the federation "
+            f"rule {rule.rule_id} with the role of the function, then start again. "
+            f"Request {error.request_id}."
+        ) from error
+    return AccessToken(minted.token), float(minted.expires_at or 0)
 
 
-def _words(error: anthropic.APIStatusError) -> str:
-    """What the error says; nothing where that is no text, as a gateway may have it."""
-    return error.api_message if isinstance(error.api_message, str) else ""
+def _refusal(error: anthropic.APIStatusError) -> Refusal:
+    """What an answer says that is an error."""
+    headers = error.response.headers
+    # A gateway may have something else than a text there.
+    words = error.api_message if isinstance(error.api_message, str) else ""
+    aws_name, sentence = in_aws_shape(error.body, headers)
+    return Refusal(
+        error.status_code,
+        error.type,
+        quotable(str(error.type), words or "no reason given", error.error_code or ""),
+        request_ids(headers),
+        aws_name,
+        sentence,
+    )
 
 
 def _not_claude() -> ClaudeUnavailable:
@@ -462,45 +422,3 @@ def _not_claude() -> ClaudeUnavailable:
         "An answer came that Claude does not give: a proxy or gateway on the way may have answered "
         "in its place. If this goes on, look at the stack's AnthropicBaseUrl."
     )
-
-
-def _refusal(error: anthropic.APIStatusError, said: str) -> ClaudeRejected:
-    return ClaudeRejected(
-        f"Claude refuses our requests ({error.status_code} {error.type}): {said} "
-        f"Mend the account, the key or the task, then start again. Request {error.request_id}."
-    )
-
-
-def _retry_after(error: anthropic.APIStatusError) -> int:
-    """Whole seconds, as a Wait state takes them; 0 where it is not said in seconds."""
-    try:
-        seconds = float(error.response.headers.get("retry-after", 0))
-    except ValueError:
-        return 0
-    return ceil(min(_LONGEST_RETRY_AFTER, seconds)) if seconds > 0 else 0
-
-
-def _described(batch: answers.Batch) -> ProviderBatch:
-    counts = batch.request_counts
-    return ProviderBatch(
-        batch.id,
-        batch.created_at,
-        batch.processing_status == "ended",
-        batch.archived_at is not None,
-        counts.succeeded,
-        counts.errored,
-        counts.canceled,
-        counts.expired,
-        counts.succeeded + counts.errored + counts.canceled + counts.expired + counts.processing,
-        batch.ended_at,
-    )
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Split on line feeds alone: text may hold U+2028 and its like. Empty lines are nothing."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from filter(None, lines)
-    if rest:
-        yield rest

@@ -70,6 +70,10 @@ class Rates(BaseModel):
     cache_write_1h: Usd = _times_input("2")
     cache_read: Usd = _times_input("0.1")
 
+    def times(self, factor: Decimal) -> Self:
+        """The same with every rate so many times as high."""
+        return self.model_copy(update={rate: getattr(self, rate) * factor for rate in _RATES})
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         """Bounds rely on this order: a cache write for an hour is the dearest input token."""
@@ -87,6 +91,9 @@ class Rates(BaseModel):
             + usage.cache_read * self.cache_read
         )
         return total / PER_MILLION
+
+
+_RATES = tuple(Rates.model_fields)
 
 
 class LongRates(Rates):
@@ -125,21 +132,32 @@ class Price(Rates):
 
     `cacheable_from` is the shortest prefix that is cached, in tokens. `tokenizer` is the number of
     tokens of a text, divided by that of claude-haiku-4-5. `thinks`: thinking cannot be switched
-    off.
+    off. `in_the_us` is how many times everything costs where a request must be processed in the
+    US (`inference_geo`); 1 for a model that cannot be told where.
     """
 
     long: LongRates | None = None
     cacheable_from: int | None = Field(default=None, ge=1)
     tokenizer: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     thinks: bool = False
+    in_the_us: Decimal = Field(default=Decimal("1.1"), ge=1, le=10, allow_inf_nan=False)
     source: str = ""
 
     @model_validator(mode="after")
     def _longer_is_dearer(self) -> Self:
         """Bounds rely on this: long prompts never cost less a token than short ones."""
-        if self.long and any(getattr(self.long, r) < getattr(self, r) for r in Rates.model_fields):
+        if self.long and any(getattr(self.long, r) < getattr(self, r) for r in _RATES):
             raise ValueError("long: a rate must not be lower than that of shorter prompts")
         return self
+
+    def times(self, factor: Decimal) -> Self:
+        """The same with every rate so many times as high."""
+        long = self.long and self.long.times(factor)
+        return super().times(factor).model_copy(update={"long": long})
+
+    def surcharge(self, usage: Usage) -> Decimal:
+        """USD that one request of a batch costs more for having been processed in the US."""
+        return self.request_cost(usage) * BATCH_FACTOR * (self.in_the_us - 1)
 
     def is_long(self, usage: Usage) -> bool:
         """Whether one request's whole usage is charged at the rates of long prompts."""

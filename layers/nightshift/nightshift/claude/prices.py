@@ -12,7 +12,7 @@ from nightshift.errors import PriceUnknown
 
 MODELS_FILE = Path(__file__).with_name("models.toml")
 # Keys of a row that are no prices.
-_TRAITS = {"cacheable_from", "tokenizer", "thinks"}
+_TRAITS = {"cacheable_from", "tokenizer", "thinks", "in_the_us"}
 
 
 @dataclass(frozen=True)

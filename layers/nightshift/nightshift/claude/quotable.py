@@ -4,7 +4,7 @@ import re
 
 from nightshift.claude.results import ACCOUNT_ERRORS
 
-_LONGEST = 300
+_LONGEST = 600  # a sentence of IAM with two ARNs is longer than 300
 # Errors of the account, the key or the model: their messages do not depend on the request.
 _OF_THE_ACCOUNT = ACCOUNT_ERRORS | {"rate_limit_error"}
 # Error codes of invalid requests that are about the organization, the workspace or the key, as a
@@ -23,6 +23,7 @@ _KNOWN = re.compile(
     r"You have reached your specified \w* ?API usage limits\b.*"
     r"|Your credit balance is too low\b.*"
     r"|This organization has been disabled\b.*"
+    r"|Outbound web identity federation is disabled for your account\.?"
     r"|prompt is too long: \d+ tokens > \d+ maximum",
     re.ASCII,
 )

@@ -5,6 +5,7 @@ shape is refused, so that it is no result (platform.claude.com, batch processing
 2026-09-26; SDK 2.13.0 types, 2026-11).
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
@@ -24,7 +25,8 @@ INVALID_REQUEST = "invalid_request_error"
 
 
 class Result(Struct, frozen=True):
-    """A result. `error` is the provider's error type, `message` its words; empty where none."""
+    """A result. `error` is the provider's error type, `message` its words; empty where none.
+    `in_the_us`: it was processed in the US, which may cost more."""
 
     custom_id: CustomId
     kind: Kind
@@ -34,6 +36,7 @@ class Result(Struct, frozen=True):
     error: str = ""
     message: str = ""
     usage: Usage = NOTHING
+    in_the_us: bool = False
 
 
 class _Written(Struct):
@@ -46,6 +49,7 @@ class _Used(Struct):
     cache_creation_input_tokens: _Count | None = None
     cache_read_input_tokens: _Count | None = None
     cache_creation: _Written | None = None
+    inference_geo: str | None = None
 
 
 class _Block(Struct):
@@ -141,6 +145,7 @@ def _succeeded(name: CustomId, message: _Message) -> Result:
         message.stop_reason or "",
         message.model,
         usage=_usage(message.usage),
+        in_the_us=message.usage.inference_geo == "us",
     )
 
 
@@ -154,3 +159,13 @@ def _usage(used: _Used) -> Usage:
         for_an_hour,
         used.cache_read_input_tokens or 0,
     )
+
+
+def lines_of(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Split on line feeds alone: text may hold U+2028 and its like. Empty lines are nothing."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, lines)
+    if rest:
+        yield rest

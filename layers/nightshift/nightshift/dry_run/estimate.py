@@ -70,8 +70,8 @@ def _answer(
     )
     template = template_for(stack.task, stack.settings.model, measure.fixed, requests)
     usage, long_usage = forecast.usage(template), forecast.long_usage(template, stack.price)
-    cost = stack.price.batch_cost(usage, long_usage)
-    realtime = stack.price.realtime_cost(usage, long_usage)
+    price = template.expected(stack.price)
+    cost, realtime = price.batch_cost(usage, long_usage), price.realtime_cost(usage, long_usage)
     flat = report.flat(Run(call.run_id), Ending("dry_run"), counted.tickets, call.started_at)
     flat |= {
         "batches": ceil(requests / stack.settings.max_requests_per_batch),

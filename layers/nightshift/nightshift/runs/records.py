@@ -19,6 +19,8 @@ type State = Literal["creating", "open", "closed", "not_created"]
 # Why a batch was not created: Claude took none now, it was too large, Claude rejects its requests
 # for good, it never showed in Claude's list.
 TRY_LATER, TOO_LARGE, REJECTED, UNSEEN = "refused", "too_large", "rejected", "unseen"
+# The same, where Claude refused the key or what stands in its place: a fresh one is tried once.
+KEY_REFUSED = "key_refused"
 # Why a closed batch was never read to its end: Claude had lost it, or a cancel gave it up.
 LOST, GIVEN_UP = "lost", "given_up"
 
@@ -30,7 +32,8 @@ class Tally:
     `still_pending` counts tickets that still wait for an answer; `rejected` the requests that
     failed for the account's sake. `succeeded` to `expired` are the provider's own words, to compare
     with its counts. `long_usage` is the part of `usage` that requests with long prompts used: their
-    price differs. `categories` counts the answers of the first output that is a label, `failures`
+    price differs. `surcharge` is what requests cost more for having been processed in the US, in
+    USD. `categories` counts the answers of the first output that is a label, `failures`
     the failed by why they were given up, `unusable` the succeeded whose answer the task does not
     allow, by what is wrong. `outputs` counts what was answered, by output; what is counted of an
     answer depends on the type of the output (`task/outputs.py`). `gold` compares the classified
@@ -50,6 +53,7 @@ class Tally:
     expired: int = 0
     usage: Usage = NOTHING
     long_usage: Usage = NOTHING
+    surcharge: Decimal = Decimal(0)
     categories: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     unusable: Counter[str] = field(default_factory=Counter)
@@ -154,8 +158,8 @@ class Batch(Intent):
     Collecting: `seen` is a bitmap of the requests that are accounted for, `readings` counts how
     often the results did not add up, `cost` is in USD, `rejection` is why Claude rejects requests
     as such. `disputed`: the results never added up. `unread` is why a closed batch was not read to
-    its end (`LOST`, `GIVEN_UP`), `why_not_created` is one of `TRY_LATER`, `TOO_LARGE`, `REJECTED`
-    and `UNSEEN`.
+    its end (`LOST`, `GIVEN_UP`), `why_not_created` is one of `TRY_LATER`, `KEY_REFUSED`,
+    `TOO_LARGE`, `REJECTED` and `UNSEEN`.
 
     `aside_by` is the last execution that went on without the batch since it could not be read,
     `unknown` whether the provider denied then to know the batch.

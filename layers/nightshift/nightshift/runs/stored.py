@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from msgspec.structs import asdict
@@ -87,6 +88,10 @@ def unasked(group: UnaskedGroup) -> dict[str, Any]:
     return values(counted)
 
 
+# Most nights know nothing beforehand and pay nothing more for the US: no zeros are stored then.
+_SELDOM_COUNTED = frozenset({"gold", "surcharge"})
+
+
 def _fields(kind: type, record: Any) -> dict[str, Any]:
     return {each.name: getattr(record, each.name) for each in fields(kind)}
 
@@ -99,9 +104,7 @@ def _value(field: str, value: Any) -> Any:
     match value:
         case Tally():
             counted = _fields(Tally, value)
-            if not value.gold:  # most nights know nothing beforehand, and store nothing of it
-                del counted["gold"]
-            return values(counted)
+            return values({n: v for n, v in counted.items() if v or n not in _SELDOM_COUNTED})
         case Gold():
             return value.plain
         case Usage():
@@ -146,12 +149,18 @@ def _trouble(item: Mapping[str, Any]) -> Trouble | None:
 
 def _read(kind: type, item: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a record of some kind that an item has."""
-    stored = {each.name: name(each.name) for each in fields(kind)}
     return {
-        field: _READ_AS.get(field, _as_it_is)(item[its_name])
-        for field, its_name in stored.items()
+        field: read_as(item[its_name])
+        for field, its_name, read_as in _fields_of(kind)
         if its_name in item
     }
+
+
+@cache
+def _fields_of(kind: type) -> list[tuple[str, str, Callable[[Any], Any]]]:
+    """Each field of a kind of records, its stored name, and how it is read."""
+    names = [each.name for each in fields(kind)]
+    return [(field, name(field), _READ_AS.get(field, _as_it_is)) for field in names]
 
 
 def _as_it_is(value: Any) -> Any:

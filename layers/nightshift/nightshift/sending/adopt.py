@@ -7,7 +7,7 @@ size and its time, and confirmed by the token in its first result.
 from collections.abc import Sequence
 from datetime import timedelta
 
-from nightshift.claude.client import ProviderBatch
+from nightshift.claude.batch import ProviderBatch
 from nightshift.deployment import Deployment
 from nightshift.runs.records import UNSEEN, Batch, Run
 from nightshift.waits import polls_for_a_create

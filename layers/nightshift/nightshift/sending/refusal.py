@@ -2,11 +2,11 @@
 
 from itertools import takewhile
 
-from nightshift.claude.client import KeyRefused, NotCreated
+from nightshift.claude.batch import KeyRefused, NotCreated
 from nightshift.deployment import Deployment
 from nightshift.errors import ClaudeRejected
 from nightshift.observability import logger
-from nightshift.runs.records import TRY_LATER, UNSEEN, Run
+from nightshift.runs.records import KEY_REFUSED, TRY_LATER, UNSEEN, Run
 from nightshift.waits import after_failures
 
 # So many refused creates take about a day, with the waits between them.
@@ -20,7 +20,7 @@ def refusals_in_a_row(run: Run, execution: str) -> int:
     """How many of this execution's last creates were refused, one after the other."""
     count = 0
     for batch in reversed(run.batches):
-        if batch.why_not_created != TRY_LATER or batch.execution != execution:
+        if batch.why_not_created not in (TRY_LATER, KEY_REFUSED) or batch.execution != execution:
             break
         count += 1
     return count
@@ -47,22 +47,19 @@ def too_often(run: Run, execution: str) -> str:
 
 
 def seconds_to_wait(no: NotCreated, refusals: int, stack: Deployment) -> float:
-    """Seconds until the next create may be tried, after so many refusals in a row.
-
-    Raises:
-        ClaudeRejected: the key is refused, and there is no newer one.
-    """
-    if isinstance(no, KeyRefused):
-        return _after_refused_key(stack)
+    """Seconds until the next create may be tried, after so many refusals in a row."""
     logger.warning("refused", why=str(no), refusals=refusals)
     return max(no.retry_after, after_failures(refusals, stack.settings.poll_seconds))
 
 
-def _after_refused_key(stack: Deployment) -> float:
-    if stack.claude.renew_key():
-        return 0
-    secret = stack.settings.api_key_secret
-    raise ClaudeRejected(
-        "Claude does not accept the API key. Store a valid one with: aws secretsmanager "
-        f"put-secret-value --secret-id {secret} --secret-string sk-ant-... and start again."
-    )
+def after_refused_key(no: KeyRefused, run: Run, execution: str, stack: Deployment) -> float:
+    """Seconds until a create may be tried with a fresh key: once.
+
+    Raises:
+        ClaudeRejected: there is no fresh one, or it was refused as well.
+    """
+    last = run.batches[-1] if run.batches else None
+    again = last and (last.why_not_created, last.execution) == (KEY_REFUSED, execution)
+    if again or not stack.claude.renew_key():
+        raise ClaudeRejected(no.cure)
+    return 0

@@ -5,14 +5,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
 
-from nightshift.claude.client import CREATE_TIMEOUT, NotCreated, OutcomeUnknown, TooLarge
+from nightshift.claude.batch import KeyRefused, NotCreated, OutcomeUnknown, TooLarge
+from nightshift.claude.client import CREATE_TIMEOUT
 from nightshift.deployment import Deployment
 from nightshift.errors import BatchNotFound, ClaudeRejected, ClaudeUnavailable
 from nightshift.observability import logger
 from nightshift.runs.ledger import Stale, month_of
-from nightshift.runs.records import REJECTED, TOO_LARGE, TRY_LATER, Batch, Round, Run, Version
+from nightshift.runs.records import (
+    KEY_REFUSED,
+    REJECTED,
+    TOO_LARGE,
+    TRY_LATER,
+    Batch,
+    Round,
+    Run,
+    Version,
+)
 from nightshift.sending.chunk import Builder, Chunk, Room
-from nightshift.sending.refusal import refusals_in_a_row, seconds_to_wait
+from nightshift.sending.refusal import after_refused_key, refusals_in_a_row, seconds_to_wait
 from nightshift.sending.unasked import UnaskedTickets
 from nightshift.task.request import template_for
 from nightshift.tickets.ticket import marks_of
@@ -99,9 +109,11 @@ class Sender:
         return Sent(created.batch_id, batch.record, batch.requests)
 
     def _free_ids(self, blocked: Sequence[Batch]) -> Iterator[str]:
-        for ticket_id in self.stack.tickets.pending_ids(self._sent_up_to()):
-            if not any(batch.first <= ticket_id <= batch.last for batch in blocked):
-                yield ticket_id
+        ids = self.stack.tickets.pending_ids(self._sent_up_to())
+        if not blocked:
+            return ids
+        ranges = [(batch.first, batch.last) for batch in blocked]
+        return (i for i in ids if not any(first <= i <= last for first, last in ranges))
 
     def _fixed_tokens(self) -> int | None:
         """Tokens of the constant part of a request, as Claude counts them; None if unknown. While
@@ -149,6 +161,9 @@ class Sender:
         if isinstance(no, TooLarge) and batch.requests > 1:
             self.stack.ledger.mark_not_created(batch, TOO_LARGE)
             return 0
+        if isinstance(no, KeyRefused):
+            self.stack.ledger.mark_not_created(batch, KEY_REFUSED)
+            return after_refused_key(no, self.run, self.execution, self.stack)
         self.stack.ledger.mark_not_created(batch, TRY_LATER)
         if isinstance(no, TooLarge):
             raise ClaudeRejected("Claude finds a single request too large: look at the task file.")

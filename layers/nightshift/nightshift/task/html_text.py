@@ -35,14 +35,20 @@ def plain(markup: str) -> str:
     """The visible text: tags, comments and scripts gone, entities decoded, white space folded."""
     text = markup
     if "<" in text:
-        text = _COMMENT.sub(" ", text)
-        for name, element in _HIDDEN.items():
-            text = _without(element, f"</{name}", text)
-        text = _INLINE_TAG.sub("", text)
-        text = _TAG.sub(" ", text)
+        text = _without_tags(_COMMENT.sub(" ", text) if "<!--" in text else text)
     if "&" in text:
         text = html.unescape(_NO_CHARACTER.sub("\ufffd", text))
-    return " ".join(_CONTROL.sub(" ", text).split())
+    folded = " ".join(text.split())
+    # A printable text holds no control characters, and most texts are: that is known in no time.
+    return folded if folded.isprintable() else " ".join(_CONTROL.sub(" ", folded).split())
+
+
+def _without_tags(text: str) -> str:
+    lower = text.lower()
+    for name, element in _HIDDEN.items():
+        if f"</{name}" in lower:
+            text = _without(element, f"</{name}", text)
+    return _TAG.sub(" ", _INLINE_TAG.sub("", text))
 
 
 def _without(element: regex.Pattern[str], closing: str, text: str) -> str:

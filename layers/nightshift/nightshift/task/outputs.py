@@ -7,6 +7,7 @@ A schema of the API holds no lengths and no bounds (platform.claude.com, structu
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -28,11 +29,17 @@ class Unsure(Exception):
     """The answer is the output's own word for "let a person decide"."""
 
 
+# Answers repeat, and so do the labels that they are compared with.
+_words_seen = lru_cache(maxsize=1024)
+
+
+@_words_seen
 def same_word(text: str) -> str:
     """What two spellings of one label share: case and outer white space are forgiven."""
     return text.strip().casefold()
 
 
+@_words_seen
 def bare_word(text: str) -> str:
     """The same of an answer that is nothing but a label: a final dot is forgiven too."""
     return same_word(text.strip().removesuffix("."))

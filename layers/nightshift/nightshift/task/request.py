@@ -23,7 +23,8 @@ class RequestTemplate:
     """The constant part of every request of one model, encoded once.
 
     `head` and `tail` are the JSON before and after the message. `fixed_tokens` is an upper bound
-    of the tokens of the constant part; `caches`: the request carries cache_control.
+    of the tokens of the constant part; `caches`: the request carries cache_control. `geo` is the
+    `inference_geo` of the request: "us", "global" or, where the workspace decides, empty.
     """
 
     head: bytes
@@ -31,6 +32,7 @@ class RequestTemplate:
     fixed_tokens: int
     max_tokens: int
     caches: bool
+    geo: str = ""
 
     def params(self, message: str) -> dict[str, Any]:
         """The params object of a request, the very one that a batch sends for this message."""
@@ -47,11 +49,17 @@ class RequestTemplate:
         """An upper bound of the tokens of a request: a token is at least one byte of UTF-8."""
         return self.fixed_tokens + len(message.encode()) + _FRAME_TOKENS
 
+    def expected(self, price: Price) -> Price:
+        """What the request's tokens are expected to cost: where the workspace decides, no more
+        than elsewhere."""
+        return price.times(price.in_the_us) if self.geo == "us" else price
+
     def bound(self, price: Price) -> Bound:
         """The upper bound of the cost of a request. Where cache_control is set, every input token
-        may be charged as a cache write."""
+        may be charged as a cache write; where the workspace decides, all is in the US."""
+        dearest = price if self.geo == "global" else price.times(price.in_the_us)
         token = Usage(cache_write_1h=1) if self.caches else Usage(input_tokens=1)
-        return price.bound(token, Usage(output_tokens=self.max_tokens))
+        return dearest.bound(token, Usage(output_tokens=self.max_tokens))
 
 
 def template_for(
@@ -76,7 +84,12 @@ def template_for(
     head, tail = _encode({"params": params})[1:].rsplit(b'""', 1)
     fixed = max(_most_fixed_tokens(task, params, fixed_tokens is not None), fixed_tokens or 0)
     return RequestTemplate(
-        b"," + head, tail, fixed, params["max_tokens"], b'"cache_control"' in head + tail
+        b"," + head,
+        tail,
+        fixed,
+        params["max_tokens"],
+        b'"cache_control"' in head + tail,
+        params.get("inference_geo", ""),
     )
 
 

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from nightshift.claude.money import Price
+from nightshift.claude.money import Price, alias
 from nightshift.claude.prices import PriceTable, published
 from nightshift.errors import PriceUnknown, SettingsInvalid
 from nightshift.task import redaction
@@ -127,6 +127,18 @@ class Task(BaseModel):
             except NotAllowed:
                 raise ValueError(f"{place}.{name}: is no answer that the task allows") from None
 
+    @model_validator(mode="after")
+    def _where_is_known(self) -> Self:
+        for model, settings in self.models.items():
+            place = f"models.{model}.inference_geo"
+            geo = settings.get("inference_geo", "global")
+            if geo not in ("us", "global"):
+                raise ValueError(f'{place}: must be "us" or "global"')
+            price = self.price_table.rows.get(alias(model))
+            if "inference_geo" in settings and price and price.in_the_us == 1:
+                raise ValueError(f"{place}: this model cannot be told where: leave it out")
+        return self
+
     # What is asked, and what may be answered.
 
     @cached_property
@@ -195,10 +207,11 @@ class Task(BaseModel):
     def _filled(self, texts: Sequence[str]) -> str:
         """The message with texts in the place of the inputs, without tags of their own: a text
         that contains `</ticket>` must not seem to end there."""
-        harmless = dict(zip(self.input, (_TAG_START.sub("\u2039", t) for t in texts), strict=True))
-        return "".join(
-            text + (harmless[name] if name else "") for text, name in self._message_parts
-        )
+        harmless = {
+            name: _TAG_START.sub("\u2039", text) if "<" in text else text
+            for name, text in zip(self.input, texts, strict=True)
+        }
+        return "".join([t + (harmless[name] if name else "") for t, name in self._message_parts])
 
     @cached_property
     def _message_parts(self) -> list[tuple[str, str]]:

@@ -1,7 +1,10 @@
-"""Attribute values as DynamoDB's API spells them: their text, their equality, their size. Pure."""
+"""Attribute values as DynamoDB's API spells them: their text, their equality, their size. Pure.
+
+A binary value is base64 text, as on the wire, or bytes, as boto3 gives it by itself (see `aws`).
+"""
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from binascii import b2a_base64
 from collections.abc import Iterable
 from decimal import Context, Decimal
@@ -44,7 +47,7 @@ def text(attribute: Attribute | None) -> str:
     if "N" in attribute:
         return str(attribute["N"])
     if "B" in attribute:
-        return b64encode(attribute["B"]).decode()
+        return b64encode(_binary(attribute["B"])).decode()
     return _encode(_as_json(attribute)).decode()
 
 
@@ -102,7 +105,7 @@ def most_bytes(attributes: Iterable[Attribute]) -> int:
     DynamoDB counts the size of items in UTF-8, which is never more than that.
     """
     held = list(attributes)
-    characters = sum(1 + len(a["S"] if "S" in a else str(a)) for a in held)
+    characters = sum([1 + len(a["S"] if "S" in a else str(a)) for a in held])
     if characters * _MOST_BYTES_PER_CHARACTER <= _SMALL:
         return characters * _MOST_BYTES_PER_CHARACTER
     return len(json.dumps(held, default=bytes.hex))
@@ -115,8 +118,10 @@ def _as_json(attribute: Attribute) -> object:
             return None
         case "N":
             return Decimal(value)
-        case "SS" | "BS":
+        case "SS":
             return sorted(value)
+        case "BS":
+            return sorted(map(_binary, value))
         case "NS":
             return sorted(map(Decimal, value))
         case "L":
@@ -132,8 +137,12 @@ def _canonical(attribute: Attribute) -> Attribute:
     match kind:
         case "N":
             return {kind: _number(value)}
-        case "SS" | "BS":
+        case "B":
+            return {kind: _binary(value)}
+        case "SS":
             return {kind: sorted(value)}
+        case "BS":
+            return {kind: sorted(map(_binary, value))}
         case "NS":
             return {kind: sorted(map(_number, value))}
         case "L":
@@ -146,3 +155,7 @@ def _canonical(attribute: Attribute) -> Attribute:
 
 def _number(spelled: str) -> Decimal:
     return Decimal(spelled).normalize(_NUMBERS)
+
+
+def _binary(value: bytes | str) -> bytes:
+    return b64decode(value) if isinstance(value, str) else value

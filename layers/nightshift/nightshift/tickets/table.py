@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -300,22 +301,34 @@ class TicketTable:
         }
 
     def _statement(self, change: Change) -> dict[str, Any]:
-        clauses = [f"SET {_quoted(name)}=?" for name in change.values]
-        clauses += [f"REMOVE {_quoted(name)}" for name in change.remove]
-        conditions = [f"{_quoted(self.key)}=?"]
-        parameters = [*change.values.values(), {"S": change.ticket.ticket_id}]
-        for name, was in change.ticket.as_read.items():
-            conditions.append(_quoted(name) + (" IS MISSING" if was is None else "=?"))
-            parameters += [] if was is None else [was]
-        where = " AND ".join(conditions)
-        statement = f"UPDATE {_quoted(self.name)} {' '.join(clauses)} WHERE {where}"
-        return {"Statement": statement, "Parameters": parameters}
+        as_read = change.ticket.as_read
+        there = [was for was in as_read.values() if was is not None]
+        missing = frozenset(name for name, was in as_read.items() if was is None)
+        where = (self.key, *as_read)
+        text = _update(self.name, tuple(change.values), change.remove, where, missing)
+        parameters = [*change.values.values(), {"S": change.ticket.ticket_id}, *there]
+        return {"Statement": text, "Parameters": parameters}
+
+
+@lru_cache(maxsize=1024)
+def _update(
+    table: str,
+    sets: tuple[str, ...],
+    removes: tuple[str, ...],
+    where: tuple[str, ...],
+    missing: frozenset[str],
+) -> str:
+    """The text of a PartiQL update: most tickets of a batch share one, so texts are kept."""
+    clauses = [f"SET {_quoted(name)}=?" for name in sets]
+    clauses += [f"REMOVE {_quoted(name)}" for name in removes]
+    conditions = [_quoted(name) + (" IS MISSING" if name in missing else "=?") for name in where]
+    return f"UPDATE {_quoted(table)} {' '.join(clauses)} WHERE {' AND '.join(conditions)}"
 
 
 def _is_compared_by_partiql(change: Change) -> bool:
     """Whether a PartiQL condition can compare every attribute that was read of the ticket."""
     read = change.ticket.as_read.values()
-    return all(was is None or was.keys() <= _COMPARED_BY_PARTIQL for was in read)
+    return _COMPARED_BY_PARTIQL.issuperset(kind for was in read if was for kind in was)
 
 
 def _groups(statements: Iterable[_Statement]) -> Iterator[list[_Statement]]:

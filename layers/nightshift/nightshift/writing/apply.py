@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from nightshift.claude.money import NOTHING, Price
 from nightshift.claude.quotable import quotable
@@ -135,6 +136,10 @@ class Applier:
         all_invalid = self.rules.all_invalid and result.error == INVALID_REQUEST
         return all_invalid or result.error in ACCOUNT_ERRORS
 
+    def _surcharge(self, results: Sequence[Result]) -> Decimal:
+        processed_in_the_us = (result.usage for result in results if result.in_the_us)
+        return sum(map(self.price.surcharge, processed_in_the_us), Decimal(0))
+
     def _sum_up(self, decided: Sequence[tuple[Result, Decision]], unapplied: int) -> Applied:
         results = [result for result, _ in decided]
         decisions = [decision for _, decision in decided]
@@ -152,6 +157,7 @@ class Applier:
             rejected=len(rejected),
             usage=sum((r.usage for r in results), NOTHING),
             long_usage=sum((r.usage for r in results if self.price.is_long(r.usage)), NOTHING),
+            surcharge=self._surcharge(results),
             categories=Counter(outputs.get(self._first_label)),
             failures=Counter(d.reason for d in decisions if d.outcome == "failed"),
             outputs=dict(outputs),
