@@ -1,5 +1,4 @@
-"""The part of the crash proof's fixed sample whose faults hit Claude, with every call to Claude
-signed and checked."""
+"""The crash proof's fixed sample, with every call to Claude signed and checked."""
 
 from collections.abc import Iterator
 
@@ -15,16 +14,13 @@ def ours() -> Iterator[Workshop]:
         yield made
 
 
-def test_faults_of_all_kinds_at_claude_are_survived_through_aws(ours: Workshop) -> None:
+def test_faults_of_all_kinds_in_all_functions_are_survived_through_aws(ours: Workshop) -> None:
     calls = play(clean(PLAIN), ours).calls
-    hit_claude = [
-        case for case in singles(PLAIN, calls) if calls[case.faults[0].number].service == "claude"
-    ]
-    cases = sampled(hit_claude, calls)[::3]
+    cases = sampled(singles(PLAIN, calls), calls)[::3]
 
     broken = {str(case): found for case in cases if (found := play(case, ours).problems)}
 
-    assert len(cases) > 20
+    assert len(cases) > 40
     assert not broken
     assert not [call for call in calls if call.service == "secretsmanager"]
 
