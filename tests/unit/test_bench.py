@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.bench import bill, history, stage
+from tests.bench import bill, document, history, stage
 from tests.bench.stage import Stage
 from tests.definitions import MOST_EVENTS
 
@@ -57,3 +57,87 @@ def test_what_a_month_costs_names_all_that_is_always_there() -> None:
 
     assert target.holds
     assert {"secret", "dashboard", "together"} <= set(names)
+
+
+MEASURED = {"seconds": 20.0, "cpu_seconds": 5.0, "peak_mb": 120.0, "calls": {"Query": 5_000}}
+NIGHT = {
+    "plan": "10,000 in batches of 10",
+    "tickets": 10_000,
+    "batches": 1_000,
+    "functions": {name: {**MEASURED, "calls": 9} for name in ("submit", "status", "collect")},
+    "seconds": 60.0,
+    "cpu_seconds": 15.0,
+    "calls": {"Query": 2_000},
+    "bytes": {"runs read": 5_000_000},
+    "events": 18_276,
+    "largest_bytes": 36_454,
+    "read_of_runs": [500, 1_500],
+    "wrong": [],
+}
+SIZES = ("1000", "20000", "100000")
+REPORT = {
+    "measured_at": "2026-11-05T16:45:00+00:00",
+    "minutes": 23.4,
+    "machine": "2 cores, x86_64, Python 3.13.0",
+    "tickets": "the built-in sample",
+    "submit": {
+        "plain": {size: {**MEASURED, "cpu_seconds": 10.0} for size in SIZES},
+        "nightshift": dict.fromkeys(SIZES, MEASURED),
+        "nightshift_batches": {"100000": MEASURED},
+    },
+    "send": {"plain": [4.0, 4.0], "nightshift": [0.7, 0.9]},
+    "collect": {
+        "plain": {size: {**MEASURED, "written": 2_000, "seconds": 150.0} for size in SIZES},
+        "nightshift": {size: {**MEASURED, "seconds": 3.75} for size in SIZES},
+    },
+    "whole_stack": {"tickets": 20_000, "plain": 100.0, "nightshift": 8.0},
+    "growth": {
+        verb: {"seconds_per_further_ticket": [100e-6, 105e-6]} for verb in ("submit", "collect")
+    },
+    "decode": {"SDK": [20_000.0], "Nightshift": [190_000.0, 210_000.0]},
+    "start": {
+        "submit": {"with": {"import": 1.4}, "without": {"import": 2.9}},
+        "collect": {"with": {"import": 1.5}, "without": {"import": 3.3}},
+    },
+    "history": {"events": 6_126, "largest_bytes": 3_300},
+    "bill": {"3000": {"tickets": 3_000, "hours": 1, "aws": 0.0086, "claude": 0.46}},
+    "month": {"secret": 0.4, "dashboard": 3.0},
+    "million": [NIGHT],
+}
+
+
+def test_the_page_gets_the_figures_of_a_run() -> None:
+    parts = document.parts(REPORT)
+
+    assert parts["machine"] == (
+        "The figures are of one run on 5 November 2026 on one machine "
+        "(2 cores, x86_64, Python 3.13.0), for the built-in sample; it took 23 minutes."
+    )
+    figures = parts["figures"].splitlines()
+    assert {line.count("|") for line in figures} == {5}
+    assert "| 100 µs | **50 µs** (0.50) | 0.6 |" in figures[2]
+    assert (
+        "| 150 (2,000 written, the rest in proportion) | **3.8** (40 times as fast) |" in figures[6]
+    )
+    assert "| 20,000 | **200,000** (10.0 times) | 8 times |" in parts["figures"]
+    assert "2.9 to 3.3; 1.4 to 1.5" in parts["figures"]
+    assert "| AWS beside Claude: 3,000 tickets in 1 h | | 1.87 % of $0.46 | 2 % |" in figures
+    assert "| 18,276; 35.6 KiB | balanced |" in parts["million"]
+    assert "| 1,000 | 9 | 1 KB; 2 KB | 0.0 MB |" in parts["million"]
+
+
+def test_only_what_stands_between_the_comments_is_written() -> None:
+    page = "before\n<!-- million: written by make bench -->\nold\n<!-- end -->\nafter\n"
+
+    written = document.with_part(page, "million", "| new |")
+
+    assert written == page.replace("old", "| new |")
+    with pytest.raises(AssertionError, match="no place for figures"):
+        document.with_part(page, "figures", "| new |")
+
+
+def test_docs_scale_has_a_place_for_every_part() -> None:
+    page = document.PAGE.read_text()
+
+    for name in document.PARTS:
+        assert "another text" in document.with_part(page, name, "another text")
