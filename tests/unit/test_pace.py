@@ -96,10 +96,10 @@ def test_the_pace_stays_along_the_limit(clock: Clock, functions: int, share: flo
 def test_the_pace_starts_below_what_one_index_key_takes_and_soon_reaches_it(clock: Clock) -> None:
     pace, began = Pace(), clock.now
 
-    write(pace, clock, 16)
+    write(pace, clock, 10)
 
     assert START < 1_000 < pace.rate < 1_300
-    assert clock.now - began < 0.6
+    assert clock.now - began < 0.4
 
 
 def test_writes_keep_the_pace(clock: Clock) -> None:

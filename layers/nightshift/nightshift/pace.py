@@ -8,9 +8,9 @@ from time import monotonic, sleep
 # DynamoDB takes about 1,000 writes a second on one index key, and all our writes touch the
 # key `pending`; the helpdesk writes there too (docs.aws.amazon.com, partition limits, 2026-11).
 START, SLOWEST, FASTEST = 500.0, 25.0, 20_000.0
-# Until the first throttle shows where the limit is, the rate doubles in a third of a second; then
+# Until the first throttle shows where the limit is, the rate doubles in a quarter of a second; then
 # it grows by so many writes a second in each second.
-_FIRST_GROWTH, _GROWTH = 2.0, 50.0
+_FIRST_GROWTH, _GROWTH = 3.0, 50.0
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
