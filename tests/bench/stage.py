@@ -186,4 +186,4 @@ def server(*module: str) -> Iterator[str]:
     finally:
         process.stdin.close()
         process.stdout.close()
-        process.wait(10)
+        process.wait(60)  # one that holds a million tickets forgets them first
