@@ -196,6 +196,7 @@ def measure(tickets: Path, most: int, tell: Tell) -> list[Subject]:
     plans = [
         Plan(most // 100, usual),
         Plan(most // 10, usual),
+        Plan(most, usual),
         Plan(most, usual, expiring=EXPIRING),
         Plan(most, large),
         Plan(most // 100, most // 100_000),  # a thousand batches
