@@ -33,14 +33,14 @@ SIZES = (1_000, 10_000, 20_000, 100_000)
 QUICK_SIZES = (1_000, 10_000)
 # How many minutes each subject takes on two processors.
 MINUTES = {
-    "volume": 4.0,
-    "growth": 4.0,
+    "volume": 5.0,
+    "growth": 2.0,
     "decode": 0.5,
     "start": 0.5,
     "history": 0.2,
     "bill": 0.8,
-    "whole_stack": 2.0,
-    "million": 12.0,
+    "whole_stack": 1.0,
+    "million": 15.0,
 }
 console = Console(highlight=False)
 
