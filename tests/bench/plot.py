@@ -71,7 +71,9 @@ def draw_million(nights: Sequence[dict[str, Any]], path: Path) -> None:
     most = max(nights, key=lambda night: int(night["batches"]))
     reads = [read / 1e3 for read in most["read_of_runs"]]
     axes[2].plot(range(1, len(reads) + 1), reads, color=FUNCTIONS["submit"], linewidth=2)
-    axes[2].set_title("a call of submit reads of the run table, KB", loc="left", fontweight="bold")
+    axes[2].set_title(
+        "records that a call of submit reads, KB", loc="left", fontweight="bold", fontsize=11
+    )
     axes[2].set(xlabel=f"calls of submit in a night of {most['batches']:,} batches", ylim=(0, None))
     _plainly(axes[2])
     figure.savefig(path, dpi=160, facecolor="white")
@@ -81,12 +83,17 @@ def draw_million(nights: Sequence[dict[str, Any]], path: Path) -> None:
 def _by_function(axis: Axes, nights: Sequence[dict[str, Any]], measure: Measure) -> None:
     """A line for each function from the smallest night to the largest."""
     tickets = [night["tickets"] for night in nights]
-    for name, color in FUNCTIONS.items():
-        values = [measure(night["functions"][name], night) for night in nights]
+    found = {n: [measure(night["functions"][n], night) for night in nights] for n in FUNCTIONS}
+    # A name stands beside the end of its line, and at least a line of text above the one below.
+    apart = max(max(values) for values in found.values()) / 13
+    lowest = 0.0
+    for name, values in sorted(found.items(), key=lambda pair: pair[1][-1]):
+        color = FUNCTIONS[name]
         axis.plot(tickets, values, color=color, linewidth=2, marker="o", markersize=5)
-        end = (tickets[-1], values[-1])
+        height = max(values[-1], lowest)
+        lowest = height + apart
         place: dict[str, Any] = {"xytext": (9, 0), "textcoords": "offset points", "va": "center"}
-        axis.annotate(f"{name}  {_short(values[-1])}", end, color=color, **place)
+        axis.annotate(f"{name}  {_short(values[-1])}", (tickets[-1], height), color=color, **place)
     axis.set(xscale="log", xlabel="tickets", ylim=(0, None), xlim=(tickets[0] * 0.8, 8e6))
     axis.set_xticks(tickets)
     axis.minorticks_off()
