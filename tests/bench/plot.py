@@ -94,7 +94,8 @@ def _by_function(axis: Axes, nights: Sequence[dict[str, Any]], measure: Measure)
         lowest = height + apart
         place: dict[str, Any] = {"xytext": (9, 0), "textcoords": "offset points", "va": "center"}
         axis.annotate(f"{name}  {_short(values[-1])}", (tickets[-1], height), color=color, **place)
-    axis.set(xscale="log", xlabel="tickets", ylim=(0, None), xlim=(tickets[0] * 0.8, 8e6))
+    top = max(*axis.get_ylim(), lowest)
+    axis.set(xscale="log", xlabel="tickets", ylim=(0, top), xlim=(tickets[0] * 0.8, 8e6))
     axis.set_xticks(tickets)
     axis.minorticks_off()
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
