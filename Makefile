@@ -30,7 +30,7 @@ install: $(BIN)/.installed ## what the tests need as well, in .venv
 $(BIN)/.tools: requirements-tools.txt .python-version
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' \
 		|| { echo "Nightshift needs Python 3.13 (see .python-version): pyenv install 3.13"; exit 1; }
-	@echo "The first time takes about three minutes: packages for .venv (some 70 MB), then a build."
+	@echo "The first time takes a minute or two: packages for .venv (some 70 MB), then a build."
 	$(PYTHON) -m venv --clear .venv
 	$(PIP) -r requirements-tools.txt
 	echo ../../../../layers/nightshift > .venv/lib/python3.13/site-packages/nightshift.pth
