@@ -20,6 +20,7 @@ FUNCTIONS = {"submit": "SubmitFunction", "status": "StatusFunction", "collect": 
 @cache
 def built() -> Path:
     """The folder of what `sam build` made; it builds only where the sources have changed."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
     return build(LocalCloud("http://127.0.0.1:9", OUTPUT)).parent
 
 
@@ -28,7 +29,7 @@ def aws_sdk() -> Path:
     """A folder with the AWS SDK alone."""
     directory = OUTPUT / "aws-sdk"
     shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir()
+    directory.mkdir(parents=True)
     link_aws_sdk(directory)
     return directory
 
