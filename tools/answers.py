@@ -6,11 +6,8 @@ from nightshift.tickets.attribute import Attribute
 
 def entries(value: Attribute | None) -> list[str]:
     """Each entry of a list or a set by itself, anything else as the one thing that it is."""
-    if value is not None and "L" in value:
-        return [attribute.text(each) for each in value["L"]]
-    if value is not None and "SS" in value:
-        return sorted(value["SS"])
-    return [attribute.text(value)]
+    held = attribute.value(value)
+    return held if isinstance(held, list) else [attribute.text(value)]
 
 
 def said(value: Attribute | None) -> str:

@@ -1,4 +1,4 @@
-"""How people read counts, amounts, shares and spans of time, on a page and in a terminal."""
+"""How people read counts, amounts, shares, names and spans of time, on a page and in a terminal."""
 
 from datetime import timedelta
 
@@ -18,6 +18,12 @@ def share(part: float) -> str:
     if 0 < part < 0.005:
         return "<1 %"
     return ">99 %" if 0.995 <= part < 1 else f"{100 * part:.0f} %"
+
+
+def spoken(name: str) -> str:
+    """The name of an attribute as a headline: `Document type`."""
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def duration(span: timedelta) -> str:

@@ -19,6 +19,7 @@ from tools.operate.confirm import confirmed
 from tools.operate.pending import ask_again
 from tools.operate.stack import Stack, Unusable, explained
 from tools.operate.stack import find as find_stack
+from tools.options import add_stack_and_task, positive
 from tools.progress import bar
 from tools.words import count
 
@@ -95,7 +96,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make tickets-again", description="Ask again about tickets that have an answer."
     )
-    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
+    add_stack_and_task(parser)
     parser.add_argument(
         "--older",
         action="store_true",
@@ -103,17 +104,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--where", metavar="NAME=VALUE", help="only those with this answer")
     parser.add_argument(
-        "--task", help="the stack's task as it stands here: a name in tasks/, or a TOML file"
+        "--limit", type=positive("number of tickets"), metavar="N", help="at most so many"
     )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="at most so many")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of tickets")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from tools.desk.export.rows import ANSWERED, columns_of, scan, writer
 from tools.desk.files.problems import UnusableFile
 from tools.desk.files.rows import SUFFIXES
 from tools.operate.stack import Stack, Unusable, explained, find
+from tools.options import add_stack_and_task
 from tools.words import count
 
 DONE, UNUSABLE, STOPPED = 0, 2, 130
@@ -62,15 +63,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make tickets-export", description="The tickets of a stack as a file."
     )
-    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
+    add_stack_and_task(parser)
     parser.add_argument(
         "--out", required=True, type=Path, metavar="FILE", help=f"{', '.join(SUFFIXES)}"
     )
     parser.add_argument(
         "--status", choices=(PENDING, FAILED, REVIEW, ANSWERED), help="only tickets of this status"
-    )
-    parser.add_argument(
-        "--task", help="the stack's task as it stands here: a name in tasks/, or a TOML file"
     )
     return parser.parse_args(arguments)
 

@@ -20,6 +20,7 @@ from tools.desk.files.problems import UnusableFile
 from tools.desk.files.tickets import Findings, Source, add_tickets_options, check, read
 from tools.desk.load.loading import Loaded, Loader
 from tools.operate.stack import Stack, Unusable, explained, find
+from tools.options import add_stack_and_task
 from tools.progress import bar
 from tools.words import count
 
@@ -99,11 +100,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make tickets-load", description="Tickets of a file into the table of a stack."
     )
-    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
+    add_stack_and_task(parser)
     add_tickets_options(parser)
-    parser.add_argument(
-        "--task", help="the stack's task as it stands here: a name in tasks/, or a TOML file"
-    )
     options = parser.parse_args(arguments)
     if options.tickets is None:
         parser.error("name the file: TICKETS=file (--tickets)")

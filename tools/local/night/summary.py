@@ -19,7 +19,7 @@ from tools.desk.files.tickets import Findings
 from tools.local.night import keep
 from tools.local.night.keep import Tickets
 from tools.local.night.screen import readable
-from tools.words import count, share, usd
+from tools.words import count, share, spoken, usd
 
 _STAND_IN = "By the stand-in (keyword rules, else by chance),"
 IDS_SHOWN = 3
@@ -138,7 +138,7 @@ def _answers(night: Night) -> list[RenderableType]:
     for name, output in night.task.output.items():
         counts = night.tickets.answers[name]
         if output.type in ("label", "labels"):
-            parts += [_title(name.replace("_", " ").capitalize()), _bars(counts)]
+            parts += [_title(spoken(name)), _bars(counts)]
         else:
             lines.append(f"{name}: {mail.said(output.type, counts)}")
     if lines:

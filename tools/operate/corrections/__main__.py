@@ -18,6 +18,7 @@ from nightshift.tickets.table import TicketTable
 from tools.operate.corrections.examples import Example, chosen, examples, spelled
 from tools.operate.quality.reading import read
 from tools.operate.stack import Stack, Unusable, explained, find
+from tools.options import add_stack_and_task, positive
 from tools.words import count
 
 DONE, LOOK, UNUSABLE, STOPPED = 0, 1, 2, 130
@@ -92,18 +93,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make corrections", description="Corrected answers as examples for the task file."
     )
-    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
+    add_stack_and_task(parser)
     parser.add_argument(
-        "--task", help="the stack's task as it stands here: a name in tasks/, or a TOML file"
+        "-n", type=positive("number of examples"), default=EXAMPLES, help=f"so many, {EXAMPLES}"
     )
-    parser.add_argument("-n", type=_positive, default=EXAMPLES, help=f"so many, {EXAMPLES}")
     return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of examples")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from tools.operate.failed_tickets.table import (
     retry,
 )
 from tools.operate.stack import Stack, Unusable, explained, find
+from tools.options import add_stack
 from tools.progress import bar
 from tools.words import count
 
@@ -177,7 +178,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     lists = commands.add_parser("list", help="list failed tickets with their reasons")
     retries = commands.add_parser("retry", help="set failed tickets back to pending")
     for command in (lists, retries):
-        command.add_argument("--stack", required=True, help="the name of the deployed stack")
+        add_stack(command)
         command.add_argument(
             "--reason",
             help=f"only these: the short name before the colon; {NO_REASON} for those without",

@@ -11,6 +11,7 @@ from pathlib import Path
 from tools.operate.night_report.page import page
 from tools.operate.night_report.record import read
 from tools.operate.stack import Unusable, explained, find
+from tools.options import add_stack
 
 DIRECTORY = Path(".build")
 
@@ -38,7 +39,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="night-report", description="A run of a deployed stack as one HTML page."
     )
-    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
+    add_stack(parser)
     parser.add_argument(
         "--run", metavar="RUN_ID", help="the run, such as 2026-11-22; default: the last"
     )

@@ -80,7 +80,7 @@ def _first_label(record: Record) -> str:
     outputs = record.output["outputs"]
     labels = (name for name, each in outputs.items() if each["type"] == "label")
     name = next(labels, "answers" if outputs else "category")
-    return str(name).replace("_", " ").capitalize()
+    return words.spoken(str(name))
 
 
 def _categories(record: Record) -> Iterator[tuple[str, int, float, float]]:

@@ -8,6 +8,7 @@ from nightshift.ending import mail
 from nightshift.quality.gold import Comparison, Gold
 from nightshift.quality.statistics import ByClass, wilson
 from tools.pages.rightness import Confusion, named
+from tools.words import spoken
 
 MOST_ROWS = 8
 
@@ -80,7 +81,7 @@ def drawn(gold: Gold) -> Iterator[Drawn]:
     if len(gold.outputs) > 1:
         yield Drawn("Every output", Comparison(gold.tickets, gold.correct, gold.unsure))
     for name, comparison in gold.outputs.items():
-        yield Drawn(name.replace("_", " ").capitalize(), comparison)
+        yield Drawn(spoken(name), comparison)
 
 
 def _mistakes(counted: ByClass) -> int:

@@ -15,6 +15,7 @@ from tools.operate.quality.page import page
 from tools.operate.quality.reading import read
 from tools.operate.quality.screen import shown
 from tools.operate.stack import Unusable, explained, find
+from tools.options import add_stack_and_task
 
 DONE, UNUSABLE, STOPPED = 0, 2, 130
 
@@ -44,10 +45,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make quality", description="What people changed of the answers, and decided."
     )
-    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
-    parser.add_argument(
-        "--task", help="the stack's task as it stands here: a name in tasks/, or a TOML file"
-    )
+    add_stack_and_task(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write it as a page too")
     return parser.parse_args(arguments)
 

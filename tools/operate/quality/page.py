@@ -55,7 +55,7 @@ def page(scanned: Scan, stack: Stack, now: datetime | None = None) -> str:
 
 
 def _charts(figures: Figures) -> list[Chart]:
-    classes = [_chart(name.replace("_", " ").capitalize(), r) for name, r in figures.by_class()]
+    classes = [_chart(words.spoken(name), r) for name, r in figures.by_class()]
     versions = [(" ".join(filter(None, pair)), rate) for pair, rate in figures.by_version()]
     return [*classes, _chart("Version of the task", versions)] if versions else classes
 

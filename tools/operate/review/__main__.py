@@ -17,6 +17,7 @@ from tools import browser
 from tools.operate.review.server import listening
 from tools.operate.review.sitting import Sitting
 from tools.operate.stack import Stack, Unusable, explained, find
+from tools.options import add_stack_and_task
 from tools.words import count
 
 DONE, LOOK, UNUSABLE = 0, 1, 2
@@ -76,10 +77,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make review", description="Decide what Claude has left to a person."
     )
-    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
-    parser.add_argument(
-        "--task", help="the stack's task as it stands here: a name in tasks/, or a TOML file"
-    )
+    add_stack_and_task(parser)
     parser.add_argument("--no-open", action="store_true", help="only say where the page is")
     return parser.parse_args(arguments)
 

@@ -53,7 +53,7 @@ class _Page:
         self._sitting, self._stack, self._place = sitting, stack, place
         self._one_at_a_time = Lock()
         self._templates = environment(HERE)
-        self._templates.filters |= {"spoken": shown.spoken, "as_written": _as_written}
+        self._templates.filters |= {"spoken": words.spoken, "as_written": _as_written}
 
     def look(self) -> Response:
         """The ticket to decide, or that there is none."""

@@ -9,6 +9,7 @@ from nightshift.task.task import Task
 from nightshift.tickets.ticket import Ticket
 from tools.answers import said
 from tools.operate.review.doubt import Doubt
+from tools.words import spoken
 
 # Beyond nine choices letters go on, but for those that skip and undo.
 KEYS = "123456789" + "".join(each for each in ascii_lowercase if each not in "su")
@@ -55,12 +56,6 @@ class Question:
     def is_long(self) -> bool:
         """Whether there are so many choices that one looks for words."""
         return len(self.choices) > _MOST_AT_A_GLANCE
-
-
-def spoken(name: str) -> str:
-    """The name of an attribute as a headline."""
-    words = name.replace("_", " ")
-    return words[:1].upper() + words[1:]
 
 
 def texts(task: Task, ticket: Ticket) -> list[Text]:

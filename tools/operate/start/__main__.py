@@ -20,6 +20,7 @@ from nightshift.events import SubmitCall
 from tools.local.night.screen import readable
 from tools.operate.stack import Stack, Unusable, explained, find
 from tools.operate.start.ending import Ending, shown
+from tools.options import add_stack
 
 DONE, LOOK, UNUSABLE, STOPPED = 0, 1, 2, 130
 # Seconds between two looks: at once for a night of the local cloud, rarely for one of hours.
@@ -99,7 +100,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="start", description="Start a night of a deployed stack and follow it to its end."
     )
-    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
+    add_stack(parser)
     parser.add_argument(
         "--input", default="{}", metavar="JSON", help='such as {"limit": 100}; or file://PATH'
     )
